@@ -1,0 +1,188 @@
+"""The data that flows through the package: tasks, candidates, pairs, rankings and blends.
+
+Everything here is immutable and knows nothing of models. A plain string is accepted wherever a
+`Candidate` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from blender_core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Blend", "Candidate", "Pair", "Ranking", "Task", "Verdict", "VerdictReason"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One answer.
+
+    Args:
+        text: the answer itself; may be empty.
+        source: who wrote it (a model's name), if known.
+    """
+
+    text: str
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise InputError(f"a candidate's text must be a str, got {type(self.text).__name__}")
+
+    @classmethod
+    def of(cls, value: Candidate | str) -> Candidate:
+        """The value itself if it is a candidate, else a candidate without a source."""
+        return value if isinstance(value, Candidate) else cls(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question and two answers, in the order in which a comparator is shown them."""
+
+    instruction: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Task:
+    """A question and the answers to choose from.
+
+    Args:
+        instruction: the question. Comparators read ``instruction + input``.
+        candidates: one or more answers, strings or `Candidate`s.
+        input: what the instruction works on, where the two are kept apart as in MixInstruct.
+
+    Raises:
+        InputError: there is no candidate, or something is not a text.
+
+    >>> task = Task("What is 2 + 2?", ["4", Candidate("5", source="model-b")])
+    >>> task.candidates[0]
+    Candidate(text='4', source=None)
+    """
+
+    instruction: str
+    candidates: tuple[Candidate, ...]
+    input: str
+
+    def __init__(
+        self, instruction: str, candidates: Iterable[Candidate | str], input: str = ""
+    ) -> None:
+        for name, value in (("instruction", instruction), ("input", input)):
+            if not isinstance(value, str):
+                raise InputError(f"'{name}' must be a str, got {type(value).__name__}")
+        if isinstance(candidates, str):
+            raise InputError("'candidates' must be a list of answers, got one str")
+        answers = tuple(Candidate.of(candidate) for candidate in candidates)
+        if not answers:
+            raise InputError("'candidates' is empty: there is nothing to choose from")
+        object.__setattr__(self, "instruction", instruction)
+        object.__setattr__(self, "candidates", answers)
+        object.__setattr__(self, "input", input)
+
+    @property
+    def source(self) -> str:
+        """What a comparator reads as the question: instruction and input, nothing in between.
+
+        LLM-Blender's published rankers were trained on exactly this concatenation.
+        """
+        return self.instruction + self.input
+
+    def with_candidates(self, candidates: Iterable[Candidate | str]) -> Task:
+        """The same question with other answers."""
+        return Task(self.instruction, candidates, self.input)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """How the candidates of one task compare.
+
+    Attributes:
+        candidates: the answers, in the order they came in.
+        order: indices into `candidates`, best first; ties keep input order.
+        ranks: one a candidate, 1 = best; ties share the best rank and the next ranks are skipped.
+        scores: one a candidate, higher is better. The scale depends on the aggregation.
+        matrix: float32[N, N], the logit of (row shown first, column shown second), > 0 where the
+            row is better. NaN where the pair was not asked; 0 on the diagonal.
+        passes: directional comparisons (or, for a pointwise ranker, answers) a model was run on.
+    """
+
+    candidates: tuple[Candidate, ...]
+    order: tuple[int, ...]
+    ranks: tuple[int, ...]
+    scores: tuple[float, ...]
+    matrix: NDArray[np.float32] = field(repr=False)
+    passes: int
+
+    @property
+    def best(self) -> Candidate:
+        """The first candidate of `order`."""
+        return self.candidates[self.order[0]]
+
+    def top(self, k: int) -> tuple[Candidate, ...]:
+        """The `k` best candidates, best first (all of them where there are fewer)."""
+        return tuple(self.candidates[index] for index in self.order[:k])
+
+
+VerdictReason = Literal[
+    "fused text won",
+    "fused text kept without a check",
+    "fused text lost",
+    "fused text is empty",
+    "fusing failed",
+    "no fuser",
+    "one answer",
+    "all answers are the same",
+    "not asked to fuse",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a blend is what it is.
+
+    Attributes:
+        reason: what decided.
+        fused_first: logit with the fused text shown first against the top answer; > 0 where the
+            fused text is better. None where the two were not compared.
+        fused_second: logit with the fused text shown second; < 0 where it is better.
+        rejected: the fused text that lost, for inspection.
+        error: what the fuser raised, as text.
+    """
+
+    reason: VerdictReason
+    fused_first: float | None = None
+    fused_second: float | None = None
+    rejected: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blend:
+    """The one answer made of many.
+
+    Attributes:
+        text: the answer.
+        fused: whether `text` was written by the fuser; otherwise it is the best candidate's.
+        ranking: how the candidates compared.
+        sources: names of the answers that `text` was made of, best first (an answer without a
+            name is called by its place, ``answer 0``).
+        verdict: why it was fused or not.
+    """
+
+    text: str
+    fused: bool
+    ranking: Ranking
+    sources: tuple[str, ...]
+    verdict: Verdict
+
+
+def name_of(candidates: Sequence[Candidate], index: int) -> str:
+    """The candidate's source, or ``answer {index}``."""
+    return candidates[index].source or f"answer {index}"

@@ -1,0 +1,75 @@
+"""Every error this package raises on purpose.
+
+Each message says what was wrong, where, and what to do. All derive from `BlenderError`, and
+also from the built-in exception that a caller would naturally catch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = [
+    "BlenderError",
+    "CheckpointError",
+    "InputError",
+    "MissingExtraError",
+    "ModelOutputError",
+    "NoDefaultRankerError",
+    "QuorumError",
+]
+
+
+class BlenderError(Exception):
+    """Base of all errors raised by this package."""
+
+
+class InputError(BlenderError, ValueError):
+    """A value handed in by the caller is not usable; the message names it."""
+
+
+class CheckpointError(BlenderError, ValueError):
+    """A checkpoint is missing, broken or of an unknown layout; the message names file and reason."""
+
+
+class ModelOutputError(BlenderError, ArithmeticError):
+    """A model answered with something that is no number (NaN or infinity)."""
+
+
+class NoDefaultRankerError(BlenderError, RuntimeError):
+    """A ranker was asked for without saying which, and none is shipped."""
+
+
+class MissingExtraError(BlenderError, ImportError):
+    """An optional dependency is not installed; the message names the extra to install."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs an optional dependency: pip install 'blended-llm[{extra}]'"
+        )
+
+
+class QuorumError(BlenderError, RuntimeError):
+    """Fewer members answered than the quorum asks for.
+
+    Attributes:
+        failures: every failed member's own exception, by member name.
+        answered: names of the members that did answer.
+    """
+
+    def __init__(
+        self, needed: int, answered: tuple[str, ...], failures: Mapping[str, Exception]
+    ) -> None:
+        self.needed = needed
+        self.answered = answered
+        self.failures = dict(failures)
+        reasons = "; ".join(f"{name}: {describe(error)}" for name, error in self.failures.items())
+        super().__init__(
+            f"{len(answered)} of {len(answered) + len(self.failures)} members answered, "
+            f"{needed} needed. Failed: {reasons or 'none'}"
+        )
+
+
+def describe(error: BaseException) -> str:
+    """`TypeName: message` of an exception, or only the name if it has no message."""
+    message = str(error)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,0 +1,31 @@
+"""What a fuser is: it writes one answer from several."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+
+from blender_core.candidates import Candidate, Task
+
+__all__ = ["Fuser"]
+
+
+class Fuser(ABC):
+    """Writes one answer from the best ones. A new kind implements `fuse_many`."""
+
+    @abstractmethod
+    def fuse_many(self, tasks: Sequence[Task]) -> list[str]:
+        """Fuse the candidates of each task, given best first, into one text a task."""
+
+    async def afuse_many(self, tasks: Sequence[Task]) -> list[str]:
+        """Like `fuse_many`, without blocking the event loop."""
+        return await asyncio.to_thread(self.fuse_many, tasks)
+
+    def fuse(self, instruction: str, candidates: Iterable[Candidate | str]) -> str:
+        """Fuse answers to one question, given best first."""
+        return self.fuse_many([Task(instruction, candidates)])[0]
+
+    def stream(self, instruction: str, candidates: Iterable[Candidate | str]) -> Iterator[str]:
+        """Yield the fused text piece by piece; a fuser that cannot stream yields it whole."""
+        yield self.fuse(instruction, candidates)

@@ -1,0 +1,1 @@
+"""Ranking answers: schedules, aggregations, and the rankers that use them."""

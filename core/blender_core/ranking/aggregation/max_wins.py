@@ -1,0 +1,29 @@
+"""MaxWins (LLM-Blender, section 3.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["max_wins"]
+
+
+def max_wins(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Directional comparisons won, shown first or second; a logit of exactly 0 is half a win.
+
+    The original adds a sum over rows to a mean over columns, which counts wins as the first-shown
+    answer N times as much; here both count the same.
+
+    Args:
+        matrix: float[N, N], NaN where a pair was not asked.
+
+    Returns:
+        float64[N], between 0 and 2(N - 1).
+
+    >>> max_wins(np.array([[0, 2.0], [-1.0, 0]])).tolist()
+    [2.0, 0.0]
+    """
+    outcome = (np.sign(matrix.astype(np.float64)) + 1.0) / 2.0
+    np.fill_diagonal(outcome, np.nan)
+    result: NDArray[np.float64] = np.nansum(outcome, axis=1) + np.nansum(1.0 - outcome, axis=0)
+    return result

@@ -1,0 +1,70 @@
+"""How one task is ranked: a schedule asks, a matrix grows, an aggregation scores."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_core.candidates import Pair, Ranking, Task
+from blender_core.errors import InputError
+from blender_core.ranking.aggregation import Aggregation
+from blender_core.ranking.matrix import order_and_ranks
+from blender_core.ranking.schedules import Round, Schedule
+
+__all__ = ["rank_flow"]
+
+
+def rank_flow(
+    task: Task, schedule: Schedule, aggregation: Aggregation
+) -> Generator[list[Pair], NDArray[np.float32], Ranking]:
+    """Rank one task's candidates.
+
+    Yields the pairs to compare, is sent their logits, returns the ranking. A pair of texts is
+    asked once however many candidates share these texts.
+
+    Raises:
+        InputError: the schedule asked for a pair twice or for one that does not exist.
+    """
+    texts = [candidate.text for candidate in task.candidates]
+    matrix = np.full((len(texts), len(texts)), np.nan, dtype=np.float32)
+    np.fill_diagonal(matrix, 0.0)
+    asked: set[tuple[int, int]] = set()
+    answers: dict[tuple[str, str], float] = {}
+    rounds = schedule.rounds([len(text) for text in texts])
+    try:
+        asking = next(rounds)
+        while True:
+            _check(asking, asked, len(texts))
+            asked.update(asking)
+            unanswered = list(
+                dict.fromkeys(
+                    (texts[first], texts[second])
+                    for first, second in asking
+                    if (texts[first], texts[second]) not in answers
+                )
+            )
+            if unanswered:
+                logits = yield [Pair(task.source, first, second) for first, second in unanswered]
+                answers.update(zip(unanswered, logits.tolist(), strict=True))
+            for first, second in asking:
+                matrix[first, second] = answers[texts[first], texts[second]]
+            asking = rounds.send(matrix)
+    except StopIteration as end:
+        tiers = end.value
+    scores = tuple(aggregation(matrix).tolist())
+    keys = [scores] if tiers is None else [[-tier for tier in tiers], scores]
+    order, ranks = order_and_ranks(*keys)
+    matrix.setflags(write=False)
+    return Ranking(task.candidates, order, ranks, scores, matrix, passes=len(answers))
+
+
+def _check(asking: Round, asked: set[tuple[int, int]], count: int) -> None:
+    seen = set(asked)
+    for pair in asking:
+        if pair in seen:
+            raise InputError(f"the schedule asked for the pair {pair} twice")
+        if not (0 <= pair[0] < count and 0 <= pair[1] < count and pair[0] != pair[1]):
+            raise InputError(f"the schedule asked for the pair {pair} of {count} candidates")
+        seen.add(pair)

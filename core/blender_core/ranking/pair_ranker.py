@@ -1,0 +1,205 @@
+"""PairRanker: rank answers by comparing them two by two (LLM-Blender, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from blender_core.candidates import Candidate, Pair, Ranking, Task
+from blender_core.errors import InputError, NoDefaultRankerError
+from blender_core.flows import lockstep
+from blender_core.ranking.aggregation import Aggregation, aggregation_named
+from blender_core.ranking.drivers import RankFlows, drive, drive_async
+from blender_core.ranking.flow import rank_flow
+from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.schedules import Schedule, schedule_named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from blender_core.comparison.comparator import Comparator
+
+__all__ = ["PairRanker"]
+
+
+class PairRanker(Ranker):
+    """Ranks by pairwise comparison.
+
+    Args:
+        comparator: anything with ``logits(pairs) -> float32[n]``.
+        schedule: default of `rank`: which pairs are asked, by name or a `Schedule`.
+        aggregation: default of `rank`: how the matrix becomes scores, by name or a function.
+
+    Raises:
+        NoDefaultRankerError: no comparator is given.
+        InputError: unknown schedule or aggregation, or the comparator has no ``logits``.
+
+    >>> from blender_core.testing import ScriptedComparator
+    >>> ranker = PairRanker(ScriptedComparator({"yes": 1.0, "no": -1.0}))
+    >>> ranker.rank("Is water wet?", ["no", "yes"]).best.text
+    'yes'
+    >>> ranker.compare("Is water wet?", "no", "yes")
+    -2.0
+    """
+
+    def __init__(
+        self,
+        comparator: Comparator | None = None,
+        *,
+        schedule: str | Schedule = "full",
+        aggregation: str | Aggregation = "max_logits",
+    ) -> None:
+        if comparator is None:
+            raise NoDefaultRankerError(
+                "PairRanker() without a model: none is shipped with this version. Load one with "
+                "PairRanker.from_pretrained('llm-blender/PairRM') or from a folder, bring your own "
+                "with PairRanker(comparator), or rank without any model: ConsensusRanker()"
+            )
+        if not callable(getattr(comparator, "logits", None)):
+            raise InputError(
+                f"a comparator has logits(pairs); {type(comparator).__name__} has not. "
+                "To load a checkpoint use PairRanker.from_pretrained(...)"
+            )
+        self.comparator = comparator
+        self.schedule = schedule_named(schedule)
+        self.aggregation = aggregation_named(aggregation)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | PathLike[str],
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        revision: str | None = None,
+        cache_folder: str | PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        base_model: str | PathLike[str] | None = None,
+        max_batch_tokens: int | None = None,
+        source_max_length: int | None = None,
+        candidate_max_length: int | None = None,
+        schedule: str | Schedule = "full",
+        aggregation: str | Aggregation = "max_logits",
+    ) -> PairRanker:
+        """Load a pairwise cross-encoder from a hub id or a folder.
+
+        Reads the layouts of ``llm-blender/PairRM``, ``llm-blender/pair-ranker``,
+        ``llm-blender/PairRM-hf`` and our own (`CrossEncoder.save_pretrained`).
+
+        Args:
+            model: hub id or folder.
+            device: where to compute; None takes an accelerator if there is one.
+            dtype: of the weights, as ``"bfloat16"`` or ``torch.bfloat16``; None is float32 on a
+                CPU and bfloat16 (float16 where that is missing) on an accelerator.
+            revision: branch, tag or commit on the hub.
+            cache_folder: where downloads are kept.
+            local_files_only: never use the network.
+            token: for private repositories.
+            base_model: hub id or folder of the encoder's config and tokenizer, overriding the
+                name that the checkpoint gives.
+            max_batch_tokens: tokens, padding included, of one forward pass; None takes what was
+                measured to be fast on the device.
+            source_max_length: tokens of the question with its marker; None takes the
+                checkpoint's.
+            candidate_max_length: tokens each answer has at least; what the question leaves over
+                is shared between the answers. None takes the checkpoint's.
+            schedule: default of `rank`.
+            aggregation: default of `rank`.
+
+        Raises:
+            CheckpointError: the folder is no checkpoint of a known layout, a file is broken, or
+                weights are missing or left over.
+        """
+        from blender_core.comparison.cross_encoder import CrossEncoder
+
+        comparator = CrossEncoder.from_pretrained(
+            model,
+            device=device,
+            dtype=dtype,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+            base_model=base_model,
+            max_batch_tokens=max_batch_tokens,
+            source_max_length=source_max_length,
+            candidate_max_length=candidate_max_length,
+        )
+        return cls(comparator, schedule=schedule, aggregation=aggregation)
+
+    def logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        """One directional pass a pair: float32[len(pairs)], > 0 where the first is better."""
+        return self.comparator.logits(pairs)
+
+    def rank(
+        self,
+        instruction: str,
+        candidates: Iterable[Candidate | str],
+        *,
+        schedule: str | Schedule | None = None,
+        aggregation: str | Aggregation | None = None,
+    ) -> Ranking:
+        """Rank the answers to one question; see `rank_many`."""
+        task = Task(instruction, candidates)
+        return self.rank_many([task], schedule=schedule, aggregation=aggregation)[0]
+
+    def rank_many(
+        self,
+        tasks: Iterable[Task],
+        *,
+        schedule: str | Schedule | None = None,
+        aggregation: str | Aggregation | None = None,
+        show_progress: bool = False,
+    ) -> list[Ranking]:
+        """Rank many tasks; a round of all of them is one call of the comparator.
+
+        Args:
+            tasks: each may have its own number of candidates.
+            schedule: which pairs are asked; None takes the ranker's (``"full"``).
+            aggregation: how the matrix becomes scores; None takes the ranker's
+                (``"max_logits"``).
+            show_progress: whether to draw a bar on stderr.
+
+        Raises:
+            InputError: unknown schedule or aggregation, or a task is none.
+            ModelOutputError: the comparator answered with something that is no number.
+        """
+        flows = self._flows(tasks, schedule, aggregation)
+        return drive(flows, self.comparator, show_progress=show_progress)
+
+    async def arank_many(
+        self,
+        tasks: Iterable[Task],
+        *,
+        schedule: str | Schedule | None = None,
+        aggregation: str | Aggregation | None = None,
+    ) -> list[Ranking]:
+        """Like `rank_many`, without blocking the event loop."""
+        return await drive_async(self._flows(tasks, schedule, aggregation), self.comparator)
+
+    def _flows(
+        self,
+        tasks: Iterable[Task],
+        schedule: str | Schedule | None,
+        aggregation: str | Aggregation | None,
+    ) -> RankFlows:
+        plan = self.schedule if schedule is None else schedule_named(schedule)
+        scoring = self.aggregation if aggregation is None else aggregation_named(aggregation)
+        return lockstep(rank_flow(checked(task), plan, scoring) for task in tasks)
+
+
+def checked(task: Task) -> Task:
+    """The task, if it is one.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(task, Task):
+        raise InputError(f"expected a Task, got {type(task).__name__}: {task!r:.80}")
+    return task

@@ -1,0 +1,68 @@
+"""What a ranker is: it orders answers and says which of two is better."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from blender_core.candidates import Candidate, Ranking, Task
+
+__all__ = ["Duel", "Ranker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """Is the challenger, a new text, better than the incumbent, one of the task's candidates?"""
+
+    task: Task
+    challenger: Candidate
+    incumbent: Candidate
+
+
+class Ranker(ABC):
+    """Orders the candidates of tasks. A new kind implements `rank_many`; the rest follows."""
+
+    @abstractmethod
+    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
+        """Rank many tasks, each with its own number of candidates.
+
+        Args:
+            tasks: what to rank.
+            show_progress: whether to draw a bar on stderr.
+        """
+
+    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_many`, without blocking the event loop."""
+        return await asyncio.to_thread(self.rank_many, tasks)
+
+    def rank(self, instruction: str, candidates: Iterable[Candidate | str]) -> Ranking:
+        """Rank the answers to one question."""
+        return self.rank_many([Task(instruction, candidates)])[0]
+
+    def compare(self, instruction: str, a: Candidate | str, b: Candidate | str) -> float:
+        """By how much `a` is better than `b`: mean of both orders, > 0 where `a` is better."""
+        matrix = self.rank_many([Task(instruction, [a, b])])[0].matrix
+        return float(matrix[0, 1] - matrix[1, 0]) / 2.0
+
+    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Compare challengers with incumbents in both orders.
+
+        Returns:
+            A duel's two logits: challenger shown first (> 0: it is better) and challenger shown
+            second (< 0: it is better).
+        """
+        return [_first_two(r) for r in self.rank_many(map(self._duel_task, duels))]
+
+    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Like `duel_many`, without blocking the event loop."""
+        return [_first_two(r) for r in await self.arank_many(map(self._duel_task, duels))]
+
+    def _duel_task(self, duel: Duel) -> Task:
+        """The task whose first two candidates are challenger and incumbent."""
+        return duel.task.with_candidates([duel.challenger, duel.incumbent])
+
+
+def _first_two(ranking: Ranking) -> tuple[float, float]:
+    return float(ranking.matrix[0, 1]), float(ranking.matrix[1, 0])

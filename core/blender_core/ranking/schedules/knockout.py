@@ -1,0 +1,37 @@
+"""A knockout: the best answer for 2(N - 1) passes in log2(N) rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blender_core.ranking.matrix import margins
+from blender_core.ranking.schedules.schedule import Rounds
+
+__all__ = ["Knockout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Knockout:
+    """Neighbours meet, the loser leaves; both orders make a match, a tie keeps the earlier one.
+
+    Same number of passes as a bubble pass, but all matches of a round are asked together, and
+    how far a candidate came orders the rest. Without randomness: neighbours in the input meet.
+    With an odd number the last one waits for the next round.
+    """
+
+    def rounds(self, lengths: Sequence[int]) -> Rounds:
+        tiers = [0] * len(lengths)
+        standing = list(range(len(lengths)))
+        lost: list[list[int]] = []
+        while len(standing) > 1:
+            matches = list(zip(standing[::2], standing[1::2], strict=False))
+            matrix = yield [pair for a, b in matches for pair in ((a, b), (b, a))]
+            margin = margins(matrix)
+            losers = [a if margin[a, b] < 0 else b for a, b in matches]
+            lost.append(losers)
+            standing = [index for index in standing if index not in losers]
+        for tier, losers in enumerate(reversed(lost), start=1):
+            for index in losers:
+                tiers[index] = tier
+        return tiers
