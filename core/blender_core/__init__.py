@@ -8,19 +8,31 @@ from typing import TYPE_CHECKING, Any
 from blender_core._version import __version__
 
 if TYPE_CHECKING:
+    from blender_core.blend import Blender
     from blender_core.candidates import Blend, Candidate, Pair, Ranking, Task, Verdict
+    from blender_core.errors import BlenderError
+    from blender_core.fusion.fuser import Fuser
+    from blender_core.fusion.gen_fuser import GenFuser
+    from blender_core.ranking.consensus_ranker import ConsensusRanker
     from blender_core.ranking.pair_ranker import PairRanker
+    from blender_core.ranking.pointwise_ranker import PointwiseRanker
     from blender_core.ranking.ranker import Ranker
     from blender_core.ranking.schedules import Bubble, Full, Knockout, Reference
 
 _HOME = {
     "Blend": "candidates",
+    "Blender": "blend",
+    "BlenderError": "errors",
     "Bubble": "ranking.schedules",
     "Candidate": "candidates",
+    "ConsensusRanker": "ranking.consensus_ranker",
     "Full": "ranking.schedules",
+    "Fuser": "fusion.fuser",
+    "GenFuser": "fusion.gen_fuser",
     "Knockout": "ranking.schedules",
     "Pair": "candidates",
     "PairRanker": "ranking.pair_ranker",
+    "PointwiseRanker": "ranking.pointwise_ranker",
     "Ranker": "ranking.ranker",
     "Ranking": "candidates",
     "Reference": "ranking.schedules",
@@ -29,7 +41,27 @@ _HOME = {
 }
 """Where each public name lives. Names are imported when first used: nothing heavy before."""
 
-__all__ = ["__version__", *_HOME]
+__all__ = [
+    "Blend",
+    "Blender",
+    "BlenderError",
+    "Bubble",
+    "Candidate",
+    "ConsensusRanker",
+    "Full",
+    "Fuser",
+    "GenFuser",
+    "Knockout",
+    "Pair",
+    "PairRanker",
+    "PointwiseRanker",
+    "Ranker",
+    "Ranking",
+    "Reference",
+    "Task",
+    "Verdict",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -186,3 +186,14 @@ class Blend:
 def name_of(candidates: Sequence[Candidate], index: int) -> str:
     """The candidate's source, or ``answer {index}``."""
     return candidates[index].source or f"answer {index}"
+
+
+def checked(task: Task) -> Task:
+    """The task, if it is one.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(task, Task):
+        raise InputError(f"expected a Task, got {type(task).__name__}: {task!r:.80}")
+    return task

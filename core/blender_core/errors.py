@@ -12,6 +12,8 @@ __all__ = [
     "BlenderError",
     "CheckpointError",
     "InputError",
+    "MemberCancelledError",
+    "MemberTimeoutError",
     "MissingExtraError",
     "ModelOutputError",
     "NoDefaultRankerError",
@@ -28,7 +30,7 @@ class InputError(BlenderError, ValueError):
 
 
 class CheckpointError(BlenderError, ValueError):
-    """A checkpoint is missing, broken or of an unknown layout; the message names file and reason."""
+    """A checkpoint is missing, broken or of an unknown layout; the message names the file."""
 
 
 class ModelOutputError(BlenderError, ArithmeticError):
@@ -46,6 +48,14 @@ class MissingExtraError(BlenderError, ImportError):
         super().__init__(
             f"{feature} needs an optional dependency: pip install 'blended-llm[{extra}]'"
         )
+
+
+class MemberTimeoutError(BlenderError, TimeoutError):
+    """A member had no answer in time; the message says which limit it ran into."""
+
+
+class MemberCancelledError(BlenderError, RuntimeError):
+    """A member was cancelled by something else than the one who asked it; see `__cause__`."""
 
 
 class QuorumError(BlenderError, RuntimeError):

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 __all__ = ["pack", "padding_share"]
 
 
-def pack(lengths: Sequence[int], max_batch_tokens: int, max_padding: float = 0.05) -> list[list[int]]:
+def pack(
+    lengths: Sequence[int], max_batch_tokens: int, max_padding: float = 0.05
+) -> list[list[int]]:
     """Group rows of similar length.
 
     Rows are sorted by length, longest first, so that running out of memory shows at once. A batch

@@ -86,9 +86,9 @@ class TextTokenizer:
 
 
 def well_formed(text: str) -> str:
-    """The text as valid Unicode: a lone surrogate becomes U+FFFD, as decoders do it.
+    r"""The text as valid Unicode: a lone surrogate becomes U+FFFD, as decoders do it.
 
-    >>> well_formed("caf\\u00e9 \\ud83d") == "caf\\u00e9 \\ufffd"
+    >>> well_formed("caf\u00e9 \ud83d") == "caf\u00e9 \ufffd"
     True
     """
     try:
@@ -102,7 +102,9 @@ def _without_special_tokens(full: Tokenizer, markers: set[str]) -> Tokenizer:
     """The same tokenizer with special tokens unreachable from text, all ids unchanged."""
     spec: dict[str, Any] = json.loads(full.to_str())
     added = spec["added_tokens"]
-    hidden = {token["content"] for token in added if token["special"] or token["content"] in markers}
+    hidden = {
+        token["content"] for token in added if token["special"] or token["content"] in markers
+    }
     spec["added_tokens"] = [token for token in added if token["content"] not in hidden]
     spec["post_processor"] = None
     model = spec["model"]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +80,9 @@ def _dealt(logits: NDArray[np.float32], asking: list[list[Pair]]) -> list[NDArra
 
 
 @contextmanager
-def _progress(show: bool) -> Iterator[tqdm[None]]:
+def _progress(show: bool) -> Iterator[tqdm[Any]]:
     from tqdm import tqdm
 
+    bar: tqdm[Any]
     with tqdm(total=0, unit="pair", desc="comparing", disable=not show, leave=False) as bar:
         yield bar

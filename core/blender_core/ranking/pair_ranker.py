@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from blender_core.candidates import Candidate, Pair, Ranking, Task
+from blender_core.candidates import Candidate, Pair, Ranking, Task, checked
 from blender_core.errors import InputError, NoDefaultRankerError
 from blender_core.flows import lockstep
 from blender_core.ranking.aggregation import Aggregation, aggregation_named
@@ -192,14 +192,3 @@ class PairRanker(Ranker):
         plan = self.schedule if schedule is None else schedule_named(schedule)
         scoring = self.aggregation if aggregation is None else aggregation_named(aggregation)
         return lockstep(rank_flow(checked(task), plan, scoring) for task in tasks)
-
-
-def checked(task: Task) -> Task:
-    """The task, if it is one.
-
-    Raises:
-        InputError: it is something else.
-    """
-    if not isinstance(task, Task):
-        raise InputError(f"expected a Task, got {type(task).__name__}: {task!r:.80}")
-    return task

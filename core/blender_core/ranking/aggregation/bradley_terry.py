@@ -48,7 +48,8 @@ def bradley_terry(matrix: NDArray[np.float32], prior: float = 0.01) -> NDArray[n
             break
     utilities = utilities - utilities.mean()
     # Candidates with equal results must tie, whatever noise the solver left.
-    return utilities.astype(np.float32).astype(np.float64)
+    rounded: NDArray[np.float64] = utilities.astype(np.float32).astype(np.float64)
+    return rounded
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

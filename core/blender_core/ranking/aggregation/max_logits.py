@@ -45,4 +45,5 @@ def _potentials(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     net = known.sum(axis=1) - known.sum(axis=0)
     potentials = np.linalg.pinv(laplacian, hermitian=True) @ net
     # Candidates with equal results must tie, whatever noise the solver left.
-    return potentials.astype(np.float32).astype(np.float64)
+    rounded: NDArray[np.float64] = potentials.astype(np.float32).astype(np.float64)
+    return rounded

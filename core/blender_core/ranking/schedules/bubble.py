@@ -29,6 +29,7 @@ class Bubble:
     line: tuple[int, ...] | None = None
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
+        """See `Schedule.rounds`."""
         count = len(lengths)
         line = self.line
         if line is None:

@@ -15,6 +15,7 @@ class Full:
     """All N(N - 1) ordered pairs in one round (LLM-Blender's `rank`)."""
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
+        """See `Schedule.rounds`."""
         places = range(len(lengths))
         pairs = [(first, second) for first in places for second in places if first != second]
         if pairs:

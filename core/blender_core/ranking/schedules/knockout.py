@@ -21,6 +21,7 @@ class Knockout:
     """
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
+        """See `Schedule.rounds`."""
         tiers = [0] * len(lengths)
         standing = list(range(len(lengths)))
         lost: list[list[int]] = []

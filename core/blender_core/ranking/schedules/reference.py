@@ -39,6 +39,7 @@ class Reference:
             )
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
+        """See `Schedule.rounds`."""
         reference = reference_index(lengths, self.mode)
         others = [index for index in range(len(lengths)) if index != reference]
         if not others:

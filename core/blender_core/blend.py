@@ -1,0 +1,232 @@
+"""Blending: rank the answers, fuse the best, keep the fused text only if it is better.
+
+`blend_flow` is the whole algorithm. It asks for three things - a ranking, a fused text, a duel of
+two texts - and never does them itself; `Blender` does, for many tasks at once, sync or async.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from blender_core.candidates import Blend, Candidate, Ranking, Task, Verdict, checked, name_of
+from blender_core.errors import InputError, describe
+from blender_core.flows import lockstep
+from blender_core.fusion.fuser import Fuser
+from blender_core.fusion.gate import reason_not_to_fuse, verdict_on
+from blender_core.ranking.ranker import Duel, Ranker
+
+__all__ = ["BlendFlow", "Blender", "FuseRequest", "RankRequest", "blend_flow"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RankRequest:
+    """Rank the candidates of this task; the reply is a `Ranking`."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class FuseRequest:
+    """Fuse the candidates of this task, best first; the reply is a str or the Exception raised."""
+
+    task: Task
+
+
+BlendRequest = RankRequest | FuseRequest | Duel
+"""What a blend asks for; the reply to a `Duel` is its two logits (see `Ranker.duel_many`)."""
+
+BlendFlow = Generator[BlendRequest, Any, Blend]
+
+
+def blend_flow(task: Task, *, top_k: int, verify: bool, can_fuse: bool, fuse: bool) -> BlendFlow:
+    """Blend one task.
+
+    Args:
+        task: the question and its answers.
+        top_k: how many of the best answers are fused.
+        verify: whether the fused text must beat the top answer in both orders to be kept.
+        can_fuse: whether there is a fuser.
+        fuse: whether the caller wants fusing.
+
+    Yields:
+        Requests, each to be answered with what it says.
+    """
+    ranking: Ranking = yield RankRequest(task)
+    best = ranking.top(top_k)
+    names = tuple(name_of(task.candidates, index) for index in ranking.order[:top_k])
+
+    def pick(verdict: Verdict) -> Blend:
+        return Blend(ranking.best.text, False, ranking, names[:1], verdict)
+
+    reason = reason_not_to_fuse(best, can_fuse=can_fuse, asked=fuse)
+    if reason is not None:
+        return pick(Verdict(reason))
+    fused: str | Exception = yield FuseRequest(task.with_candidates(best))
+    if isinstance(fused, Exception):
+        return pick(Verdict("fusing failed", error=describe(fused)))
+    if not fused.strip():
+        return pick(Verdict("fused text is empty", rejected=fused))
+    if not verify:
+        return Blend(fused, True, ranking, names, Verdict("fused text kept without a check"))
+    logits: tuple[float, float] = yield Duel(task, Candidate(fused), ranking.best)
+    verdict = verdict_on(fused, logits)
+    if verdict.reason == "fused text lost":
+        return pick(verdict)
+    return Blend(fused, True, ranking, names, verdict)
+
+
+class Blender:
+    """One answer from many.
+
+    Args:
+        ranker: orders the answers.
+        fuser: writes one from the best; None returns the best as it is.
+        top_k: how many of the best are fused.
+        verify: whether a fused text must beat the top answer in both orders by the ranker;
+            otherwise the top answer is returned. Turn off only if you judge the fused text
+            yourself.
+
+    Raises:
+        InputError: `top_k` is not positive, or ranker or fuser are none.
+
+    >>> from blender_core import PairRanker
+    >>> from blender_core.testing import ScriptedComparator, ScriptedFuser
+    >>> ranker = PairRanker(ScriptedComparator({"4": 1.0, "5": 0.0, "It is 4.": 2.0}))
+    >>> blend = Blender(ranker, ScriptedFuser("It is 4.")).blend("What is 2 + 2?", ["5", "4"])
+    >>> blend.text, blend.fused, blend.sources, blend.verdict.reason
+    ('It is 4.', True, ('answer 1', 'answer 0'), 'fused text won')
+    """
+
+    def __init__(
+        self, ranker: Ranker, fuser: Fuser | None = None, *, top_k: int = 3, verify: bool = True
+    ) -> None:
+        if not isinstance(ranker, Ranker):
+            raise InputError(f"ranker must be a Ranker, got {type(ranker).__name__}")
+        if fuser is not None and not isinstance(fuser, Fuser):
+            raise InputError(f"fuser must be a Fuser or None, got {type(fuser).__name__}")
+        if top_k < 1:
+            raise InputError(f"top_k must be at least 1, got {top_k}")
+        self.ranker = ranker
+        self.fuser = fuser
+        self.top_k = top_k
+        self.verify = verify
+
+    def blend(
+        self, instruction: str, candidates: Iterable[Candidate | str], *, fuse: bool = True
+    ) -> Blend:
+        """Blend the answers to one question; `fuse=False` only picks the best."""
+        return self.blend_many([Task(instruction, candidates)], fuse=fuse)[0]
+
+    async def ablend(
+        self, instruction: str, candidates: Iterable[Candidate | str], *, fuse: bool = True
+    ) -> Blend:
+        """Like `blend`, without blocking the event loop."""
+        return (await self.ablend_many([Task(instruction, candidates)], fuse=fuse))[0]
+
+    def blend_many(
+        self, tasks: Iterable[Task], *, fuse: bool = True, show_progress: bool = False
+    ) -> list[Blend]:
+        """Blend many tasks: all are ranked together, then fused together, then checked.
+
+        A fuser that fails costs the fusing, not the answer: the verdict says what it raised.
+
+        Args:
+            tasks: each may have its own number of candidates.
+            fuse: False only picks the best.
+            show_progress: whether to draw bars on stderr.
+
+        Raises:
+            InputError: a task is none.
+            ModelOutputError: the ranker's model answered with something that is no number.
+        """
+        batches = _batches(self._flows(tasks, fuse=fuse))
+        try:
+            batch = next(batches)
+            while True:
+                batch = batches.send(self._answer(batch, show_progress=show_progress))
+        except StopIteration as end:
+            blends: list[Blend] = end.value
+            return blends
+
+    async def ablend_many(self, tasks: Iterable[Task], *, fuse: bool = True) -> list[Blend]:
+        """Like `blend_many`, without blocking the event loop."""
+        batches = _batches(self._flows(tasks, fuse=fuse))
+        try:
+            batch = next(batches)
+            while True:
+                batch = batches.send(await self._aanswer(batch))
+        except StopIteration as end:
+            blends: list[Blend] = end.value
+            return blends
+
+    def _flows(self, tasks: Iterable[Task], *, fuse: bool) -> Iterator[BlendFlow]:
+        for task in tasks:
+            yield blend_flow(
+                checked(task),
+                top_k=self.top_k,
+                verify=self.verify,
+                can_fuse=self.fuser is not None,
+                fuse=fuse,
+            )
+
+    def _answer(self, batch: Batch, *, show_progress: bool) -> list[Any]:
+        kind, requests = batch
+        if kind is Duel:
+            return self.ranker.duel_many(requests)
+        tasks = [request.task for request in requests]
+        if kind is RankRequest:
+            return self.ranker.rank_many(tasks, show_progress=show_progress)
+        try:
+            return self._fuser().fuse_many(tasks)
+        except Exception as error:  # noqa: BLE001  (whatever a fuser raises costs the fusing only)
+            logger.warning("fusing %d tasks failed: %s", len(tasks), describe(error))
+            if len(tasks) == 1:
+                return [error]
+        return [reply for r in requests for reply in self._answer((kind, [r]), show_progress=False)]
+
+    async def _aanswer(self, batch: Batch) -> list[Any]:
+        kind, requests = batch
+        if kind is Duel:
+            return await self.ranker.aduel_many(requests)
+        tasks = [request.task for request in requests]
+        if kind is RankRequest:
+            return await self.ranker.arank_many(tasks)
+        try:
+            return await self._fuser().afuse_many(tasks)
+        except Exception as error:  # noqa: BLE001  (whatever a fuser raises costs the fusing only)
+            logger.warning("fusing %d tasks failed: %s", len(tasks), describe(error))
+            if len(tasks) == 1:
+                return [error]
+        return [reply for r in requests for reply in await self._aanswer((kind, [r]))]
+
+    def _fuser(self) -> Fuser:
+        if self.fuser is None:
+            raise InputError("there is no fuser")
+        return self.fuser
+
+
+Batch = tuple[type, list[Any]]
+"""Requests of one kind, and the kind."""
+
+
+def _batches(flows: Iterable[BlendFlow]) -> Generator[Batch, list[Any], list[Blend]]:
+    """Many blends in lockstep, their requests sorted by kind so that each kind is one call."""
+    steps = lockstep(flows)
+    try:
+        requests = next(steps)
+        while True:
+            replies: dict[int, Any] = {}
+            for kind in (RankRequest, FuseRequest, Duel):
+                places = [i for i, request in enumerate(requests) if isinstance(request, kind)]
+                if places:
+                    answers = yield kind, [requests[place] for place in places]
+                    replies.update(zip(places, answers, strict=True))
+            requests = steps.send([replies[place] for place in range(len(requests))])
+    except StopIteration as end:
+        blends: list[Blend] = end.value
+        return blends

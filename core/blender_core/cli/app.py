@@ -1,0 +1,71 @@
+"""The program: its commands, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from blender_core._version import __version__
+from blender_core.cli.blend import blend
+from blender_core.cli.compare import compare
+from blender_core.cli.demo import demo
+from blender_core.cli.fuse import fuse
+from blender_core.cli.messages import INTERRUPTED, USAGE, say
+from blender_core.cli.rank import rank
+from blender_core.errors import BlenderError
+
+__all__ = ["app", "main"]
+
+
+class Program(TyperGroup):
+    """Turns errors that are about what the user gave into one line on stderr."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # typer's business: whoever read our output has seen enough
+        except (BlenderError, OSError) as error:
+            say(f"error: {error}")
+            raise typer.Exit(USAGE) from None
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=Program,
+    help="Compare the answers of many LLMs two by two, rank them, fuse the best.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, rank, compare, fuse, blend):
+    app.command(no_args_is_help=False)(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"blended-llm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Compare the answers of many LLMs two by two, rank them, fuse the best."""
+
+
+def main() -> None:
+    """Run the program; the entry point of ``blended-llm``."""
+    app()

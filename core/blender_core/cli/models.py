@@ -1,0 +1,129 @@
+"""From what ``--ranker`` and ``--fuser`` say to rankers and fusers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from blender_core.candidates import Task
+from blender_core.cli.options import Loading
+from blender_core.errors import InputError
+from blender_core.fusion.fuser import Fuser
+
+if TYPE_CHECKING:
+    from blender_core.ranking.ranker import Ranker
+
+__all__ = ["CONSENSUS", "load_fuser", "load_ranker"]
+
+CONSENSUS = "consensus"
+
+
+def load_ranker(
+    name: str,
+    loading: Loading,
+    *,
+    schedule: str | None = None,
+    aggregation: str | None = None,
+) -> Ranker:
+    """The ranker of that name.
+
+    Args:
+        name: ``"consensus"``, ``"consensus:SIMILARITY"``, a hub id or a folder.
+        loading: how a model is loaded.
+        schedule: of a pairwise ranker; None takes its default.
+        aggregation: likewise.
+
+    Raises:
+        InputError: unknown similarity, schedule or aggregation, or one of the latter for a
+            ranker that has none.
+        CheckpointError: there is no such checkpoint, or it is broken or of an unknown layout.
+    """
+    from blender_core.ranking.aggregation import aggregation_named
+    from blender_core.ranking.schedules import schedule_named
+
+    plan = schedule_named("full" if schedule is None else schedule)
+    scoring = aggregation_named("max_logits" if aggregation is None else aggregation)
+    kind, _, similarity = name.partition(":")
+    is_consensus = kind == CONSENSUS
+    if not is_consensus and _is_pairwise(name, loading):
+        from blender_core.ranking.pair_ranker import PairRanker
+
+        return PairRanker.from_pretrained(
+            name, **_access(loading), schedule=plan, aggregation=scoring
+        )
+    for option, value in (("--schedule", schedule), ("--aggregation", aggregation)):
+        if value is not None:
+            raise InputError(
+                f"{option} is for pairwise rankers; {name!r} does not compare two by two"
+            )
+    if is_consensus:
+        from blender_core.ranking.consensus_ranker import ConsensusRanker
+
+        return ConsensusRanker(similarity) if similarity else ConsensusRanker()
+    from blender_core.ranking.pointwise_ranker import PointwiseRanker
+
+    return PointwiseRanker.from_pretrained(name, **_access(loading))
+
+
+def load_fuser(name: str, loading: Loading, max_new_tokens: int | None = None) -> Fuser:
+    """The sequence-to-sequence fuser of that hub id or folder.
+
+    Args:
+        name: hub id or folder.
+        loading: how it is loaded; what is only about rankers is not used.
+        max_new_tokens: longest fused text; None takes the fuser's default.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it is broken.
+        InputError: device or precision is not usable.
+    """
+    from blender_core.fusion.gen_fuser import GenFuser
+
+    fuser = GenFuser.from_pretrained(
+        name,
+        device=loading.device,
+        dtype=loading.dtype,
+        local_files_only=loading.local_files_only,
+    )
+    return fuser if max_new_tokens is None else _Bounded(fuser, max_new_tokens)
+
+
+class _Bounded(Fuser):
+    """A fuser whose texts have at most so many tokens."""
+
+    def __init__(self, fuser: Any, max_new_tokens: int) -> None:
+        self._fuser = fuser
+        self._max_new_tokens = max_new_tokens
+
+    def fuse_many(self, tasks: Sequence[Task]) -> list[str]:
+        texts: list[str] = self._fuser.fuse_many(tasks, max_new_tokens=self._max_new_tokens)
+        return texts
+
+
+def _is_pairwise(name: str, loading: Loading) -> bool:
+    """Whether a checkpoint is a pairwise ranker's, by its config alone."""
+    from blender_core.comparison.checkpoints.files import read_json, resolve
+    from blender_core.comparison.checkpoints.layouts import OWN_FORMAT
+
+    # The library's request log would go to stderr between our lines.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    folder = resolve(
+        name, local_files_only=loading.local_files_only, allow_patterns=["config.json"]
+    )
+    config = read_json(folder / "config.json")
+    return (
+        config.get("format") == OWN_FORMAT
+        or config.get("ranker_type") == "pairranker"
+        or "cand1_prefix_id" in config
+    )
+
+
+def _access(loading: Loading) -> dict[str, Any]:
+    return {
+        "device": loading.device,
+        "dtype": loading.dtype,
+        "base_model": loading.base_model,
+        "max_batch_tokens": loading.max_batch_tokens,
+        "local_files_only": loading.local_files_only,
+    }

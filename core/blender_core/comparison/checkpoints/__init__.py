@@ -1,0 +1,1 @@
+"""Checkpoints on disk: finding the files, reading the weights, and the layouts in the wild."""

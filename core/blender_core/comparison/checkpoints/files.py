@@ -1,0 +1,183 @@
+"""From a hub id or folder to files, and from files to tensors, with errors for people."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
+
+from blender_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+__all__ = ["read_json", "read_weights", "resolve", "tensors_into"]
+
+_WANTED = ["*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt", "*.jinja"]
+_NAMED_AT_MOST = 5
+
+
+def resolve(
+    model: str | PathLike[str],
+    *,
+    revision: str | None = None,
+    cache_folder: str | PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    allow_patterns: list[str] | None = None,
+) -> Path:
+    """The local folder of a model: the folder itself, or a download of the hub id.
+
+    Args:
+        model: folder or hub id.
+        revision: branch, tag or commit on the hub.
+        cache_folder: where downloads are kept.
+        local_files_only: never use the network.
+        token: for private repositories.
+        allow_patterns: which files are wanted; None wants config, tokenizer and weights.
+
+    Raises:
+        CheckpointError: there is neither such a folder nor a model of that name to be had.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    name = str(model)
+    if folder.exists():
+        raise CheckpointError(f"{name}: a checkpoint is a folder, this is a file")
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise CheckpointError(f"{name}: no such folder, and no hub id ('owner/name') either")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                cache_dir=None if cache_folder is None else Path(cache_folder),
+                local_files_only=local_files_only,
+                token=token,
+                allow_patterns=allow_patterns or _WANTED,
+            )
+        )
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(
+            f"{name}: neither a folder nor to be had from the hub ({reason}). "
+            "Give the path of a downloaded checkpoint to work without a network"
+        ) from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        CheckpointError: the file is missing or holds something else.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{file}: file is missing") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file}: not readable as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file}: expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a checkpoint, on the CPU, in the precision they were saved in.
+
+    Reads ``model.safetensors``, its shards, or else ``pytorch_model.bin`` or its shards. The
+    latter are pickles and read with ``weights_only=True``: nothing in them is executed.
+
+    Raises:
+        CheckpointError: no weights, or a file is truncated or holds something else.
+    """
+    weights: dict[str, torch.Tensor] = {}
+    for file in _weight_files(folder):
+        weights.update(
+            _read_safetensors(file) if file.suffix == ".safetensors" else _read_bin(file)
+        )
+    return weights
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return [folder / name]
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            shards = set(read_json(index).get("weight_map", {}).values())
+            return [folder / Path(shard).name for shard in sorted(shards)]
+    raise CheckpointError(f"{folder}: no weights; expected model.safetensors or pytorch_model.bin")
+
+
+def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{file}: broken or truncated safetensors file ({error}); download it again"
+        ) from error
+
+
+def _read_bin(file: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"{file}: not a file of plain weights: {reason}") from error
+    if not isinstance(content, dict) or not all(
+        isinstance(tensor, torch.Tensor) for tensor in content.values()
+    ):
+        raise CheckpointError(f"{file}: not a file of plain weights")
+    return content
+
+
+def tensors_into(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], where: Path) -> None:
+    """Copy a checkpoint's tensors into a module, in the module's precision; all must fit.
+
+    A tensor that the module shares under several names may be given under one of them.
+
+    Raises:
+        CheckpointError: tensors are missing, left over, or of another shape; some are named.
+    """
+    own = module.state_dict()
+    shared = {own[name].data_ptr() for name in own.keys() & weights.keys()}
+    # Older programs saved this buffer, a mere arange; nobody saves it any more.
+    weights = {name: w for name, w in weights.items() if not name.endswith(".position_ids")}
+    own = {name: w for name, w in own.items() if not name.endswith(".position_ids")}
+    faults = [
+        (f"{len(names)} {what}", sorted(names))
+        for what, names in (
+            (
+                "missing",
+                {n for n in own.keys() - weights.keys() if own[n].data_ptr() not in shared},
+            ),
+            ("not part of the model", weights.keys() - own.keys()),
+            (
+                "of another shape",
+                {n for n in own.keys() & weights.keys() if own[n].shape != weights[n].shape},
+            ),
+        )
+        if names
+    ]
+    if faults:
+        listed = "; ".join(
+            f"{what}: {', '.join(names[:_NAMED_AT_MOST])}"
+            + (", ..." if len(names) > _NAMED_AT_MOST else "")
+            for what, names in faults
+        )
+        raise CheckpointError(f"{where}: the weights do not fit the model. {listed}")
+    module.load_state_dict(weights, strict=False)

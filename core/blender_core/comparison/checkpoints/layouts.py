@@ -1,0 +1,161 @@
+"""The layouts in which pairwise cross-encoders are published, read into one description.
+
+* ``llm-blender/PairRM`` and ``llm-blender/pair-ranker``: ``config.json`` is LLM-Blender's own and
+  names a base model for the encoder's config (and for the tokenizer, where none is there).
+* ``llm-blender/PairRM-hf``: ``config.json`` is the encoder's, with the ids of the markers added.
+* our own: ``config.json`` says so and holds the encoder's config.
+
+Weights have the same names in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Tokenizer
+
+from blender_core.comparison.checkpoints.base_configs import BASE_CONFIGS
+from blender_core.comparison.checkpoints.files import read_json
+from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
+from blender_core.comparison.encoding import Limits, Markers
+from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.errors import CheckpointError
+
+__all__ = ["OWN_FORMAT", "Layout", "read_layout"]
+
+OWN_FORMAT = "blended-llm/pair-ranker"
+"""The value of ``"format"`` in the config.json of our own layout."""
+
+Fetch = Callable[[str], Path]
+"""From the name of a base model to a folder with its config and tokenizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All of a pairwise checkpoint but its weights.
+
+    Attributes:
+        encoder: the encoder's transformers config, as a dict with ``model_type``.
+        tokenizer: with the markers in its vocabulary.
+        markers: their names.
+        limits: tokens of the parts of a row.
+        n_tasks: outputs of the head.
+        drop_out: of the head, while training.
+    """
+
+    encoder: dict[str, Any]
+    tokenizer: TextTokenizer
+    markers: Markers
+    limits: Limits
+    n_tasks: int
+    drop_out: float
+
+
+def read_layout(folder: Path, fetch_base: Fetch, base_model: str | None = None) -> Layout:
+    """Read a checkpoint's description.
+
+    Args:
+        folder: of the checkpoint.
+        fetch_base: called for a base model's folder, if one is needed.
+        base_model: overrides the name of the base model.
+
+    Raises:
+        CheckpointError: the folder's layout is unknown or something in it is wrong.
+    """
+    file = folder / "config.json"
+    config = read_json(file)
+    try:
+        if config.get("format") == OWN_FORMAT:
+            return _own(folder, config)
+        if "ranker_type" in config:
+            return _original(folder, config, fetch_base, base_model)
+        if "cand1_prefix_id" in config:
+            return _hf(folder, config)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{file}: {type(error).__name__}: {error}") from error
+    raise CheckpointError(
+        f"{file}: not a pairwise ranker's config: it has neither 'ranker_type' (llm-blender/PairRM)"
+        f' nor \'cand1_prefix_id\' (llm-blender/PairRM-hf) nor "format": "{OWN_FORMAT}". '
+        "A reward model that scores one answer at a time is loaded with "
+        "PointwiseRanker.from_pretrained"
+    )
+
+
+def _own(folder: Path, config: dict[str, Any]) -> Layout:
+    markers = Markers(**config["markers"])
+    return Layout(
+        encoder=config["encoder"],
+        tokenizer=TextTokenizer.from_file(folder / "tokenizer.json", tuple(markers)),
+        markers=markers,
+        limits=Limits(config["source_max_length"], config["candidate_max_length"]),
+        n_tasks=config["n_tasks"],
+        drop_out=config["drop_out"],
+    )
+
+
+def _hf(folder: Path, config: dict[str, Any]) -> Layout:
+    vocabulary = TextTokenizer.from_file(folder / "tokenizer.json").full
+    names: dict[str, str] = {}
+    for field, key in (
+        ("source", "source_prefix_id"),
+        ("first", "cand1_prefix_id"),
+        ("second", "cand2_prefix_id"),
+        ("candidate", "cand_prefix_id"),
+    ):
+        name = vocabulary.id_to_token(config[key])
+        if name is None:
+            raise CheckpointError(f"{folder}: tokenizer.json has no token of {key} {config[key]}")
+        names[field] = name
+    markers = Markers(**names)
+    return Layout(
+        encoder=config,
+        tokenizer=TextTokenizer(vocabulary, tuple(markers)),
+        markers=markers,
+        limits=Limits(source=1224, candidate=412),  # fixed in that model's published code
+        n_tasks=config.get("n_tasks", 1),
+        drop_out=config.get("drop_out", 0.05),
+    )
+
+
+def _original(
+    folder: Path, config: dict[str, Any], fetch_base: Fetch, base_model: str | None
+) -> Layout:
+    if config["ranker_type"] != "pairranker":
+        raise CheckpointError(
+            f"{folder}: a {config['ranker_type']!r} ranker scores one answer at a time; "
+            "load it with PointwiseRanker.from_pretrained"
+        )
+    markers = Markers()
+    name = base_model or config["model_name"]
+    encoder = None if base_model else BASE_CONFIGS.get(name)
+    vocabulary = folder / "tokenizer.json"
+    base = None
+    if encoder is None or not vocabulary.is_file():
+        base = fetch_base(name)
+    if encoder is None and base is not None:
+        encoder = read_json(base / "config.json")
+    if vocabulary.is_file():
+        tokenizer = TextTokenizer.from_file(vocabulary).full
+    else:
+        tokenizer = _base_tokenizer(base or folder)
+    # The original adds its four markers right after the base model's last id.
+    tokenizer.add_tokens([AddedToken(token, normalized=True) for token in markers])
+    return Layout(
+        encoder=encoder or {},
+        tokenizer=TextTokenizer(tokenizer, tuple(markers)),
+        markers=markers,
+        limits=Limits(config["source_maxlength"], config["candidate_maxlength"]),
+        n_tasks=config.get("n_tasks", 1),
+        drop_out=config.get("drop_out", 0.05),
+    )
+
+
+def _base_tokenizer(folder: Path) -> Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        return TextTokenizer.from_file(folder / "tokenizer.json").full
+    if (folder / "spm.model").is_file():
+        return tokenizer_from_sentencepiece(folder / "spm.model")
+    raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")

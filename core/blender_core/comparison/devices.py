@@ -1,0 +1,62 @@
+"""Where to compute, in which precision, and how much at once."""
+
+from __future__ import annotations
+
+import torch
+
+from blender_core.errors import InputError
+
+__all__ = ["default_batch_tokens", "pick_device", "pick_dtype"]
+
+_CPU_BATCH_TOKENS = 1024
+_ACCELERATOR_BATCH_TOKENS = 16384
+
+
+def pick_device(device: str | torch.device | None) -> torch.device:
+    """The device asked for, or an accelerator if there is one, else the CPU.
+
+    Raises:
+        InputError: torch does not know the device, or cannot use it on this machine.
+    """
+    if device is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {str(device)!r} cannot be used here: {reason}") from error
+    return chosen
+
+
+def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    """The precision asked for; None is float32 on a CPU and half precision on an accelerator.
+
+    Args:
+        dtype: a floating torch dtype or its name, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        device: where the model will be.
+
+    Raises:
+        InputError: there is no such floating dtype.
+    """
+    if dtype is None:
+        if device.type == "cpu":
+            return torch.float32
+        has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if has_bfloat16 else torch.float16
+    chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
+        raise InputError(f"unknown dtype {dtype!r}; use float32, bfloat16 or float16")
+    return chosen
+
+
+def default_batch_tokens(device: torch.device) -> int:
+    """Tokens of one forward pass, measured to be fast (``python -m benchmarks batch_tokens``).
+
+    On a CPU big activations cost more in page faults than big matrix products gain.
+    """
+    return _CPU_BATCH_TOKENS if device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS

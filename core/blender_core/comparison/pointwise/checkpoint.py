@@ -1,0 +1,187 @@
+"""What every format needs of a checkpoint: config, tokenizer, a transformers model, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import AddedToken
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer
+
+from blender_core.comparison.checkpoints.files import read_json
+from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
+from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.errors import CheckpointError, InputError
+
+__all__ = [
+    "Checkpoint",
+    "config_in",
+    "inner",
+    "model_of",
+    "row_limit",
+    "tokenizer_config",
+    "tokenizer_in",
+]
+
+_BUFFERS = (".position_ids", ".rotary_emb.inv_freq")
+"""Older programs saved these though they follow from the config."""
+
+_NAMED_AT_MOST = 5
+_NO_LIMIT = 1_000_000
+_DEFAULT_ROW = 2048
+_DTYPE = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder's content, and how the caller wants it loaded.
+
+    Attributes:
+        folder: of the checkpoint.
+        config: its config.json as it is.
+        weights: all of its tensors.
+        base: gives the folder of the model that the checkpoint names for config and tokenizer.
+        device: where to compute.
+        dtype: precision of the model.
+        max_batch_tokens: tokens, padding included, of one forward pass.
+        max_length: tokens of a row as asked for, or None.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    weights: Mapping[str, torch.Tensor]
+    base: Callable[[], Path]
+    device: torch.device
+    dtype: torch.dtype
+    max_batch_tokens: int
+    max_length: int | None
+
+
+def config_in(folder: Path) -> Any:
+    """The transformers config of a folder.
+
+    Raises:
+        CheckpointError: transformers cannot read it or does not know the model.
+    """
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{folder}: config.json is of no known model: {error}") from error
+
+
+def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
+    """The tokenizer of a folder; markers it lacks are added behind its last id.
+
+    Raises:
+        CheckpointError: there is none, or none that gives a fast tokenizer.
+    """
+    if (folder / "tokenizer.json").is_file():
+        full = TextTokenizer.from_file(folder / "tokenizer.json").full
+    elif (folder / "spm.model").is_file():
+        full = tokenizer_from_sentencepiece(folder / "spm.model")
+    else:
+        try:
+            full = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer
+        except Exception as error:  # every kind of tokenizer fails in its own way
+            raise CheckpointError(f"{folder}: no usable tokenizer: {error}") from error
+    missing = [name for name in markers if full.token_to_id(name) is None]
+    full.add_tokens([AddedToken(name, normalized=True) for name in missing])
+    return TextTokenizer(full, markers)
+
+
+def tokenizer_config(folder: Path) -> dict[str, Any]:
+    """The folder's tokenizer_config.json, empty if there is none."""
+    file = folder / "tokenizer_config.json"
+    return read_json(file) if file.is_file() else {}
+
+
+def inner(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names start with the prefix, under the rest of their names."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in weights.items()
+        if name.startswith(prefix)
+    }
+
+
+def model_of(
+    kinds: Mapping[type, Any], config: Any, weights: Mapping[str, torch.Tensor], source: Checkpoint
+) -> Any:
+    """Build a transformers model and fill it with exactly these weights, ready to compute.
+
+    Args:
+        kinds: transformers' mapping from configs to models.
+        config: of the model.
+        weights: by the model's own names.
+        source: the checkpoint, for device, precision and messages.
+
+    Raises:
+        CheckpointError: there is no such model, or weights are missing, left over or of another
+            shape; some are named.
+    """
+    try:
+        kind = kinds[type(config)]
+    except KeyError:
+        raise CheckpointError(
+            f"{source.folder}: transformers has no model of this kind for {config.model_type!r}"
+        ) from None
+    weights = {name: w for name, w in weights.items() if not name.endswith(_BUFFERS)}
+    try:
+        model, report = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=weights,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported, and refused below
+            **{_DTYPE: source.dtype},
+        )
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{source.folder}: the weights do not fit: {error}") from error
+    faults = [
+        f"{what}: {', '.join(names[:_NAMED_AT_MOST])}" + (", ..." * (len(names) > _NAMED_AT_MOST))
+        for what, names in (
+            ("missing", sorted(report["missing_keys"])),
+            ("not part of the model", sorted(report["unexpected_keys"])),
+            ("of another shape", sorted(name for name, *_ in report["mismatched_keys"])),
+        )
+        if names
+    ]
+    if faults:
+        raise CheckpointError(
+            f"{source.folder}: the weights do not fit the model. {'; '.join(faults)}"
+        )
+    return model.eval().to(source.device)
+
+
+def row_limit(source: Checkpoint, tokenizer_folder: Path, model: nn.Module) -> int:
+    """Tokens a row may have: what was asked for, else what tokenizer and model are made for.
+
+    Raises:
+        InputError: more was asked for than the model has positions.
+    """
+    positions = min(
+        (
+            module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+            for name, module in model.named_modules()
+            if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+        ),
+        default=_NO_LIMIT,
+    )
+    if source.max_length is not None:
+        if source.max_length > positions:
+            raise InputError(
+                f"max_length is {source.max_length}, but the model has {positions} positions"
+            )
+        return source.max_length
+    known = (
+        tokenizer_config(tokenizer_folder).get("model_max_length"),
+        getattr(model.config, "max_position_embeddings", None),
+        positions,
+    )
+    usable = [n for n in known if isinstance(n, (int, float)) and 0 < n < _NO_LIMIT]
+    return int(min(usable, default=_DEFAULT_ROW))

@@ -1,0 +1,50 @@
+"""What LLM-Blender's own pointwise checkpoints have in common.
+
+Their ``config.json`` is the ranker's and names a base model for the encoder's config (and for the
+tokenizer, where none is in the folder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blender_core.comparison.pointwise.checkpoint import Checkpoint, config_in
+from blender_core.errors import CheckpointError
+
+__all__ = ["encoder_config", "length_in", "tokenizer_home"]
+
+_EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "shared.weight")
+_TOKENIZERS = ("tokenizer.json", "spm.model", "vocab.txt", "vocab.json", "tokenizer.model")
+
+
+def encoder_config(source: Checkpoint, weights: Mapping[str, torch.Tensor]) -> Any:
+    """The base model's config, with as many token vectors as the checkpoint has."""
+    config = config_in(source.base())
+    for name, tensor in weights.items():
+        if name.endswith(_EMBEDDINGS):
+            config.vocab_size = tensor.shape[0]
+    return config
+
+
+def tokenizer_home(source: Checkpoint) -> Path:
+    """The checkpoint's folder if it has a tokenizer, else its base model's."""
+    has_own = any((source.folder / name).is_file() for name in _TOKENIZERS)
+    return source.folder if has_own else source.base()
+
+
+def length_in(source: Checkpoint, key: str) -> int:
+    """A length, in tokens, from the ranker's config.
+
+    Raises:
+        CheckpointError: it is no positive number.
+    """
+    value = source.config.get(key)
+    if not isinstance(value, int) or value < 1:
+        raise CheckpointError(
+            f"{source.folder}: config.json has {value!r} as {key!r}, expected a positive number"
+        )
+    return value

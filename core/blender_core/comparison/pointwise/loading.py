@@ -1,0 +1,116 @@
+"""From a hub id or folder to a scorer: which format it is, and who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from typing import Any
+
+import torch
+
+from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
+from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
+from blender_core.comparison.pointwise.checkpoint import Checkpoint
+from blender_core.comparison.pointwise.classification import ClassificationScorer
+from blender_core.comparison.pointwise.model_scorer import ModelScorer
+from blender_core.comparison.pointwise.simcls import SimCLSScorer
+from blender_core.comparison.pointwise.summareranker import SummaRerankerScorer
+from blender_core.comparison.pointwise.ultra_rm import UltraRMScorer
+from blender_core.errors import CheckpointError, InputError
+
+__all__ = ["FORMATS", "load_scorer"]
+
+FORMATS: dict[str, Callable[[Checkpoint], ModelScorer]] = {
+    "classification": ClassificationScorer,
+    "simcls": SimCLSScorer,
+    "summareranker": SummaRerankerScorer,
+    "ultra-rm": UltraRMScorer,
+}
+
+_RANKER_TYPES = {
+    "simcls": "simcls",
+    "dual": "simcls",
+    "summareranker": "summareranker",
+    "deberta-rm": "classification",
+    "ultra-rm": "ultra-rm",
+}
+"""What LLM-Blender calls them."""
+
+_BASE_FILES = ["*.json", "*.model", "*.txt"]
+
+
+def load_scorer(
+    model: str | PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    revision: str | None = None,
+    cache_folder: str | PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    base_model: str | PathLike[str] | None = None,
+    max_batch_tokens: int | None = None,
+    max_length: int | None = None,
+    format: str | None = None,
+) -> ModelScorer:
+    """Load a checkpoint; see `PointwiseRanker.from_pretrained` for the arguments and errors."""
+    if format is not None and format not in FORMATS:
+        raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
+    for name, value in (("max_batch_tokens", max_batch_tokens), ("max_length", max_length)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be positive, got {value}")
+    chosen_device = pick_device(device)
+    chosen_dtype = pick_dtype(dtype, chosen_device)
+    access: dict[str, Any] = {
+        "cache_folder": cache_folder,
+        "local_files_only": local_files_only,
+        "token": token,
+    }
+    folder = resolve(model, revision=revision, **access)
+    config = read_json(folder / "config.json")
+    weights = read_weights(folder)
+
+    def base_folder() -> Any:
+        name = base_model or config.get("model_name")
+        if not name:
+            raise CheckpointError(
+                f"{folder}: config.json names no base model ('model_name'); pass base_model=..."
+            )
+        return resolve(name, allow_patterns=_BASE_FILES, **access)
+
+    source = Checkpoint(
+        folder=folder,
+        config=config,
+        weights=weights,
+        base=base_folder,
+        device=chosen_device,
+        dtype=chosen_dtype,
+        max_batch_tokens=max_batch_tokens or default_batch_tokens(chosen_device),
+        max_length=max_length,
+    )
+    return FORMATS[format or _detected(str(folder), config, weights)](source)
+
+
+def _detected(where: str, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
+    """The name of the format, by what is in the files.
+
+    Raises:
+        CheckpointError: it is none of ours.
+    """
+    ranker_type = config.get("ranker_type")
+    if ranker_type == "pairranker" or "cand1_prefix_id" in config:
+        raise CheckpointError(
+            f"{where}: a pairwise ranker; load it with PairRanker.from_pretrained"
+        )
+    if ranker_type in _RANKER_TYPES:
+        return _RANKER_TYPES[ranker_type]
+    if "regression_head.weight" in weights:
+        return "ultra-rm"
+    architectures = [str(name) for name in config.get("architectures") or ()]
+    if any(name.endswith("ForSequenceClassification") for name in architectures):
+        return "classification"
+    raise CheckpointError(
+        f"{where}: no known pointwise format "
+        f"(architectures: {', '.join(architectures) or 'none'}); "
+        f"if it is one of {', '.join(FORMATS)}, say so with format=..."
+    )

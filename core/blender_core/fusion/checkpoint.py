@@ -1,0 +1,96 @@
+"""From a folder to a sequence-to-sequence model and its tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.errors import CheckpointError
+from blender_core.fusion.prompt import REQUEST
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["load_model", "load_tokenizer"]
+
+_NAMED_AT_MOST = 5
+
+
+def load_model(folder: Path, dtype: torch.dtype) -> Any:
+    """A sequence-to-sequence model, on the CPU.
+
+    Raises:
+        CheckpointError: the folder holds none, a file is broken, or weights are missing, left
+            over or of another shape.
+    """
+    import transformers
+
+    # Without its dtype, transformers 5 keeps the file's and 4 takes float32.
+    version = tuple(map(int, transformers.__version__.split(".")[:2]))
+    precision = {"dtype" if version >= (4, 56) else "torch_dtype": dtype}
+    try:
+        model, report = transformers.AutoModelForSeq2SeqLM.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below, in words
+            **precision,
+        )
+    except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
+        raise CheckpointError(
+            f"{folder}: not a readable sequence-to-sequence checkpoint: {_first_line(error)}"
+        ) from error
+    # Names in transformers 4, (name, shape, shape) in 5.
+    reshaped = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
+    found = (
+        ("missing", report["missing_keys"]),
+        ("not part of the model", report["unexpected_keys"]),
+        ("of another shape", reshaped),
+    )
+    faults = [
+        f"{len(names)} {what}: {', '.join(sorted(names)[:_NAMED_AT_MOST])}"
+        + (", ..." if len(names) > _NAMED_AT_MOST else "")
+        for what, names in found
+        if names
+    ]
+    if faults:
+        raise CheckpointError(f"{folder}: the weights do not fit the model. {'; '.join(faults)}")
+    return model
+
+
+def load_tokenizer(folder: Path) -> TextTokenizer:
+    """The tokenizer, from ``tokenizer.json`` or else converted from what there is.
+
+    Raises:
+        CheckpointError: there is none, or it is broken.
+    """
+    if (file := folder / "tokenizer.json").is_file():
+        return TextTokenizer.from_file(file)
+    from transformers import AutoTokenizer
+
+    advice = "For a spiece.model: pip install 'blended-llm[sentencepiece]'"
+    try:
+        converted = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        tokenizer = TextTokenizer(converted.backend_tokenizer)
+    except Exception as error:  # as above, and for a missing converter of spiece.model
+        raise CheckpointError(
+            f"{folder}: no tokenizer.json, and none could be made from the other files "
+            f"({_first_line(error)}). {advice}"
+        ) from error
+    # transformers 5 makes a tokenizer without vocabulary out of missing or broken files.
+    added = tokenizer.full.get_added_tokens_decoder()
+    if any(token_id in added for token_id in tokenizer.encode([REQUEST])[0]):
+        raise CheckpointError(
+            f"{folder}: no tokenizer.json, and the one made from the other files does not know "
+            f"the words of the prompt. {advice}"
+        )
+    return tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,51 @@
+"""The gate: whether to fuse at all, and whether a fused text is kept.
+
+Fusing can make an answer worse; the gate never lets it. (Jiang et al. 2023 fuse always; that
+repeated or forced fusing hurts is a finding of later work on mixtures of agents.)
+"""
+
+from __future__ import annotations
+
+from blender_core.candidates import Candidate, Verdict, VerdictReason
+
+__all__ = ["beats", "reason_not_to_fuse", "verdict_on"]
+
+
+def reason_not_to_fuse(
+    best: tuple[Candidate, ...], *, can_fuse: bool, asked: bool
+) -> VerdictReason | None:
+    """Why there is nothing to fuse, or None where there is.
+
+    Args:
+        best: the answers that would be fused, best first.
+        can_fuse: whether there is a fuser.
+        asked: whether the caller wants fusing.
+    """
+    if not asked:
+        return "not asked to fuse"
+    if not can_fuse:
+        return "no fuser"
+    if len(best) == 1:
+        return "one answer"
+    if len({candidate.text for candidate in best}) == 1:
+        return "all answers are the same"
+    return None
+
+
+def beats(fused_first: float, fused_second: float) -> bool:
+    """Whether the fused text won in both orders.
+
+    Args:
+        fused_first: logit with the fused text shown first, > 0 where it is better.
+        fused_second: logit with the fused text shown second, < 0 where it is better.
+
+    A NaN, a comparison that failed, is no win.
+    """
+    return fused_first > 0 > fused_second
+
+
+def verdict_on(fused: str, logits: tuple[float, float]) -> Verdict:
+    """The verdict on a fused text that was compared with the top answer."""
+    if beats(*logits):
+        return Verdict("fused text won", *logits)
+    return Verdict("fused text lost", *logits, rejected=fused)

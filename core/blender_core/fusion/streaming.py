@@ -1,0 +1,99 @@
+"""A text piece by piece, while a model writes it in a thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+__all__ = ["TokenStreamer", "streamed"]
+
+_FINAL = re.compile(r".*[^\s'\ufffd]{2}", re.DOTALL)
+"""The part of a decoded text that later tokens cannot change.
+
+Tidying removes spaces around apostrophes and before punctuation, and a character whose last bytes
+are still to come is decoded as U+FFFD; neither reaches back over two other characters.
+"""
+
+
+class TokenStreamer:
+    """What `generate` hands every new token to; it passes on what is final of the text.
+
+    Args:
+        decode: from all ids so far to the text so far.
+        write: takes each piece.
+    """
+
+    def __init__(
+        self, decode: Callable[[Sequence[int]], str], write: Callable[[str], None]
+    ) -> None:
+        self.written = 0
+        self.abandoned = False
+        self._decode = decode
+        self._write = write
+        self._ids: list[int] = []
+
+    def put(self, ids: Any) -> None:
+        """Take new token ids, a tensor of any shape.
+
+        Raises:
+            StopStreaming: nobody reads any more; generating ends with it.
+        """
+        if self.abandoned:
+            raise StopStreaming
+        self._ids.extend(ids.flatten().tolist())
+        final = _FINAL.match(self._decode(self._ids))
+        if final:
+            self.write_rest(final[0])
+
+    def end(self) -> None:
+        """Called by `generate` after the last token; the rest is written from its result."""
+
+    def write_rest(self, text: str) -> None:
+        """Pass on what of the text has not been passed on."""
+        if len(text) > self.written:
+            self._write(text[self.written :])
+            self.written = len(text)
+
+
+class StopStreaming(Exception):  # noqa: N818 - no error: nobody reads any more
+    """Ends the generation of a text that nobody reads."""
+
+
+def streamed(
+    generate: Callable[[TokenStreamer], Sequence[int]], decode: Callable[[Sequence[int]], str]
+) -> Iterator[str]:
+    """Yield a text while it is generated in a thread.
+
+    The thread starts with the first piece asked for and is gone when the iterator ends, is closed
+    or dropped.
+
+    Args:
+        generate: writes the ids to the streamer and returns all of them.
+        decode: from ids to text.
+    """
+    pieces: SimpleQueue[str | BaseException | None] = SimpleQueue()
+    streamer = TokenStreamer(decode, pieces.put)
+
+    def work() -> None:
+        try:
+            streamer.write_rest(decode(generate(streamer)))
+        except StopStreaming:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again where the text is read
+            pieces.put(error)
+        finally:
+            pieces.put(None)
+
+    thread = Thread(target=work, name="blended-llm-stream", daemon=True)
+    thread.start()
+    try:
+        while (piece := pieces.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+    finally:
+        streamer.abandoned = True
+        thread.join()

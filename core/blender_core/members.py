@@ -1,0 +1,337 @@
+"""Fan-out: one question to several named members at the same time.
+
+`ask` takes plain callables and runs each in a thread, `aask` takes async ones and runs each in
+a task. Both only carry out what one `_FanOut` decides: who may start, who is out of time, and
+whether enough members answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from math import inf
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeAlias, TypeVar
+
+from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
+
+__all__ = ["Answers", "aask", "ask"]
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+_LONGEST_WAIT = 0.5
+"""Seconds after which a driver looks around even if no limit is near: on some systems Ctrl-C
+cannot interrupt a wait, and none can wait for arbitrarily many seconds."""
+
+_GRACE = 0.25
+"""Seconds that cancelled tasks get, all together, to clean up before `aask` ends without them."""
+
+_leaving: set[asyncio.Task[object]] = set()
+"""Cancelled tasks that are not done yet. An event loop itself holds its tasks only weakly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers(Generic[A]):
+    """What came back from the members. Every dict is in the order of the members.
+
+    Attributes:
+        answers: the answer of each member that gave one in time.
+        failures: why each other member has no answer: what it raised, or a
+            `MemberTimeoutError`.
+        seconds: how long each member took or, where it was given up, was waited for; 0 for one
+            that never started.
+    """
+
+    answers: dict[str, A]
+    failures: dict[str, Exception]
+    seconds: dict[str, float]
+
+
+def ask(
+    members: Mapping[str, Callable[[Q], A]],
+    question: Q,
+    *,
+    timeout: float | None = None,
+    deadline: float | None = None,
+    min_answers: int = 1,
+    max_concurrency: int | None = None,
+) -> Answers[A]:
+    """Ask all members the same question, each in a thread with a copy of the caller's context.
+
+    A member that raises or is too slow costs only its own answer. A thread cannot be stopped:
+    one that is too slow is left to itself, gives its place to the next member, and keeps
+    neither this function nor the interpreter from ending.
+
+    Args:
+        members: what to call, by name.
+        question: the one argument of every call.
+        timeout: seconds a member may take, from its own start.
+        deadline: seconds all members together may take, from the beginning.
+        min_answers: how many members must answer. All are waited for, also when this can no
+            longer be reached, so that the error tells what happened to each.
+        max_concurrency: how many members are asked at the same time; all, if not given.
+
+    Raises:
+        InputError: an argument is not usable.
+        QuorumError: fewer than `min_answers` members answered.
+        BaseException: what is no `Exception` (`SystemExit`, say) passes from member to caller.
+
+    >>> ask({"loud": str.upper, "broken": int, "proper": str.title}, "hello world").answers
+    {'loud': 'HELLO WORLD', 'proper': 'Hello World'}
+    """
+    fan_out = _FanOut[A](members, timeout, deadline, min_answers, max_concurrency)
+    members = dict(members)  # the caller's own may change meanwhile
+    inbox: SimpleQueue[_Ended[A]] = SimpleQueue()
+    while fan_out.is_open:
+        for name in fan_out.start():
+            # No executor: the interpreter would wait for its threads when it exits.
+            work = (_call, inbox, name, members[name], question)
+            threading.Thread(target=copy_context().run, args=work, daemon=True).start()
+        fan_out.settle(_receive(inbox, fan_out.patience()))
+    return fan_out.result()
+
+
+async def aask(
+    members: Mapping[str, Callable[[Q], Awaitable[A]]],
+    question: Q,
+    *,
+    timeout: float | None = None,
+    deadline: float | None = None,
+    min_answers: int = 1,
+    max_concurrency: int | None = None,
+) -> Answers[A]:
+    """Ask all members the same question, each in a task; arguments and errors as in `ask`.
+
+    A member that is too slow is cancelled. If the caller is cancelled, so are all members. No
+    task is left behind, except where a member goes on for a quarter of a second after it was
+    cancelled: that one is no longer waited for.
+    """
+    fan_out = _FanOut[A](members, timeout, deadline, min_answers, max_concurrency)
+    members = dict(members)
+    tasks: dict[str, asyncio.Task[_Ended[A]]] = {}
+    try:
+        while fan_out.is_open:
+            for name in fan_out.start():
+                tasks[name] = asyncio.create_task(_acall(name, members[name], question))
+            done, _ = await asyncio.wait(
+                [tasks[name] for name in fan_out.running],
+                timeout=fan_out.patience(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for name in fan_out.settle(task.result() for task in done):
+                _cancel(tasks[name])
+        return fan_out.result()
+    finally:
+        for name, task in tasks.items():
+            if name in fan_out.running:
+                _cancel(task)
+        if left := _leaving.intersection(tasks.values()):
+            await asyncio.wait(left, timeout=_GRACE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered(Generic[A]):
+    name: str
+    at: float
+    answer: A
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    name: str
+    at: float
+    error: BaseException
+
+
+_Ended: TypeAlias = _Answered[A] | _Failed
+"""How a member's call ended, and when by `time.monotonic`."""
+
+
+class _FanOut(Generic[A]):
+    """The decisions of one fan-out. It calls nobody and waits for nothing.
+
+    A driver repeats, while `is_open`: start the members that `start` names, wait up to
+    `patience` seconds for calls to end, tell `settle` which did.
+
+    Attributes:
+        running: when each member was started whose end is still waited for.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, object],
+        timeout: float | None,
+        deadline: float | None,
+        min_answers: int,
+        max_concurrency: int | None,
+    ) -> None:
+        _check_members(members)
+        _check_seconds("timeout", timeout)
+        _check_seconds("deadline", deadline)
+        self._places = len(members) if max_concurrency is None else max_concurrency
+        _check_count("max_concurrency", self._places)
+        _check_count("min_answers", min_answers)
+        if min_answers > len(members):
+            raise InputError(f"'min_answers' is {min_answers} of only {len(members)} members")
+        self._timeout = inf if timeout is None else timeout
+        self._deadline = inf if deadline is None else deadline
+        self._ends = time.monotonic() + self._deadline
+        self._min_answers = min_answers
+        self._waiting = deque(members)
+        self.running: dict[str, float] = {}
+        self._answers: dict[str, A] = {}
+        self._failures: dict[str, Exception] = {}
+        self._seconds = dict.fromkeys(members, 0.0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether some member has neither answered nor failed."""
+        return bool(self._waiting or self.running)
+
+    def start(self) -> list[str]:
+        """The members to start now; from now on they count as running."""
+        count = min(len(self._waiting), self._places - len(self.running))
+        names = [self._waiting.popleft() for _ in range(count)]
+        self.running.update(dict.fromkeys(names, time.monotonic()))
+        return names
+
+    def patience(self) -> float:
+        """Seconds until the next member is out of time, at most `_LONGEST_WAIT`."""
+        first = min(self._ends, min(self.running.values()) + self._timeout)
+        return min(max(first - time.monotonic(), 0.0), _LONGEST_WAIT)
+
+    def settle(self, ended: Iterable[_Ended[A]]) -> list[str]:
+        """Note who ended and who is out of time; returns the latter, to be stopped."""
+        for end in ended:
+            if end.name not in self.running:
+                continue  # given up earlier; what it has to say now comes too late
+            if isinstance(end, _Failed):
+                self._fail(end.name, end.at, _as_failure(end.error))
+            elif late := self._late(end.name, end.at):
+                self._fail(end.name, end.at, late)
+            else:
+                self._seconds[end.name] = end.at - self.running.pop(end.name)
+                self._answers[end.name] = end.answer
+        now = time.monotonic()
+        overdue = {name: late for name in self.running if (late := self._late(name, now))}
+        for name, late in overdue.items():
+            self._fail(name, now, late)
+        if now >= self._ends:
+            for name in self._waiting:
+                self._failures[name] = MemberTimeoutError(
+                    f"not started: the deadline of {self._deadline:g} s for all members passed "
+                    f"while {self._places} at a time were asked"
+                )
+            self._waiting.clear()
+        return list(overdue)
+
+    def result(self) -> Answers[A]:
+        """The answers, if there are enough of them.
+
+        Raises:
+            QuorumError: there are not.
+        """
+        # `_seconds` has every member, in the members' order.
+        answers = {name: self._answers[name] for name in self._seconds if name in self._answers}
+        failures = {name: self._failures[name] for name in self._seconds if name in self._failures}
+        if len(answers) < self._min_answers:
+            raise QuorumError(self._min_answers, tuple(answers), failures)
+        return Answers(answers, failures, self._seconds)
+
+    def _late(self, name: str, at: float) -> MemberTimeoutError | None:
+        own_end = self.running[name] + self._timeout
+        if at < min(own_end, self._ends):
+            return None
+        limit = f"timeout of {self._timeout:g} s"
+        if self._ends < own_end:
+            limit = f"deadline of {self._deadline:g} s for all members"
+        return MemberTimeoutError(f"no answer within the {limit}")
+
+    def _fail(self, name: str, at: float, failure: Exception) -> None:
+        self._seconds[name] = at - self.running.pop(name)
+        self._failures[name] = failure
+
+
+def _call(inbox: SimpleQueue[_Ended[A]], name: str, member: Callable[[Q], A], question: Q) -> None:
+    end: _Ended[A]
+    try:
+        answer = member(question)
+        end = _Answered(name, time.monotonic(), answer)
+        if inspect.isawaitable(answer):
+            if inspect.iscoroutine(answer):
+                answer.close()  # or Python warns that nobody awaited it
+            end = _Failed(name, end.at, TypeError("is async: it answered with an awaitable"))
+    except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which decides
+        end = _Failed(name, time.monotonic(), error)
+    inbox.put(end)
+
+
+async def _acall(name: str, member: Callable[[Q], Awaitable[A]], question: Q) -> _Ended[A]:
+    try:
+        answer: object = member(question)
+        if inspect.isawaitable(answer):
+            return _Answered(name, answer=await answer, at=time.monotonic())
+        wrong = TypeError(f"is not async: it answered with {type(answer).__name__}, no awaitable")
+        return _Failed(name, time.monotonic(), wrong)
+    # Nothing of this task is above here, so nobody else needs to see its CancelledError.
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - handed to the fan-out
+        return _Failed(name, time.monotonic(), error)
+
+
+def _receive(inbox: SimpleQueue[_Ended[A]], seconds: float) -> list[_Ended[A]]:
+    """What arrives first within the seconds, and all that is there by then."""
+    ended = []
+    with suppress(Empty):
+        ended.append(inbox.get(timeout=seconds))
+        while True:
+            ended.append(inbox.get_nowait())
+    return ended
+
+
+def _cancel(task: asyncio.Task[_Ended[A]]) -> None:
+    # Once only: a second cancel would interrupt a member that is cleaning up after the first.
+    if not task.done():
+        task.cancel()
+        _leaving.add(task)
+        task.add_done_callback(_leaving.discard)
+    elif not task.cancelled():
+        task.exception()  # a KeyboardInterrupt, on its way up already: asyncio need not log it
+
+
+def _as_failure(error: BaseException) -> Exception:
+    if isinstance(error, asyncio.CancelledError):
+        # Not the caller's own cancellation, which ends the caller's wait instead.
+        failure = MemberCancelledError("cancelled itself, or something it waited for was cancelled")
+        failure.__cause__ = error
+        return failure
+    if isinstance(error, Exception):
+        return error
+    raise error
+
+
+def _check_members(members: object) -> None:
+    if not isinstance(members, Mapping):
+        raise InputError(f"'members' must map names to callables, got {type(members).__name__}")
+    if not members:
+        raise InputError("'members' is empty: there is nobody to ask")
+    for name, member in members.items():
+        if not callable(member):
+            raise InputError(f"member {name!r} must be callable, got {type(member).__name__}")
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if value is not None and not (isinstance(value, (int, float)) and value > 0):
+        raise InputError(f"{name!r} must be a positive number of seconds or None, got {value!r}")
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{name!r} must be a whole number of at least 1, got {value!r}")

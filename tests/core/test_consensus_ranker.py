@@ -1,0 +1,279 @@
+"""ConsensusRanker: who agrees with whom, in every measure."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blender_core.candidates import Candidate, Task
+from blender_core.errors import InputError, MissingExtraError, ModelOutputError
+from blender_core.ranking.consensus_ranker import ConsensusRanker
+from blender_core.ranking.ranker import Duel
+from blender_core.ranking.similarity import (
+    SIMILARITIES,
+    EmbeddingSimilarity,
+    bleu,
+    chrf,
+    jaccard,
+    rouge_l,
+)
+from blender_core.ranking.similarity.tokens import tokens
+
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "dog", "東京", "the", "of"]
+SENTENCES = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
+ANSWERS = st.lists(SENTENCES, min_size=1, max_size=6)
+NAMES = st.sampled_from(sorted(SIMILARITIES))
+
+
+def random_texts(count, words, seed=0):
+    rng = random.Random(seed)
+    vocabulary = [
+        "".join(rng.choices("abcdefghijklmnop", k=rng.randint(2, 7))) for _ in range(2000)
+    ]
+    return [" ".join(rng.choices(vocabulary, k=words)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("name", sorted(SIMILARITIES))
+def test_the_answer_most_others_give_wins(name):
+    answers = [
+        "It is Lyon, I am sure.",
+        "The capital of France is Paris.",
+        "Paris is the capital of France.",
+        "The capital of France is Paris, of course.",
+    ]
+    ranking = ConsensusRanker(name).rank("What is the capital of France?", answers)
+    assert ranking.order[-1] == 0
+    assert ranking.best.text in answers[1:]
+    assert ranking.passes == 0
+    assert all(0.0 <= score <= 1.0 for score in ranking.scores)
+
+
+@pytest.mark.parametrize("name", sorted(SIMILARITIES))
+def test_consensus_works_in_scripts_without_spaces(name):
+    # BLEU's tokens need spaces: that measure only has to accept such text.
+    ranking = ConsensusRanker(name).rank(
+        "日本の首都は?", ["大阪でしょう", "日本の首都は東京です", "首都は東京です"]
+    )
+    assert ranking.order[-1] == 0 or name == "bleu"
+
+
+def test_scores_are_means_over_the_others_and_the_matrix_their_differences():
+    ranking = ConsensusRanker("jaccard").rank("q", ["a b", "b c", "a b c"])
+    expected = [(1 / 3 + 2 / 3) / 2, (1 / 3 + 2 / 3) / 2, 2 / 3]
+    assert ranking.scores == pytest.approx(expected, abs=1e-15)
+    assert ranking.ranks == (2, 2, 1)
+    assert ranking.matrix.dtype == np.float32
+    assert ranking.matrix == pytest.approx(np.subtract.outer(expected, expected), abs=1e-7)
+    assert (np.diag(ranking.matrix) == 0.0).all()
+
+
+def test_duplicates_are_votes():
+    ranking = ConsensusRanker().rank("q", ["x y z", "x y", "1 2", "1 2"])
+    assert ranking.ranks == (3, 3, 1, 1)
+    assert ranking.scores[2] == ranking.scores[3] == pytest.approx(1 / 3)
+
+
+def test_a_single_answer_scores_zero():
+    for answers in (["only"], [""]):
+        ranking = ConsensusRanker().rank("q", answers)
+        assert ranking.scores == (0.0,)
+        assert ranking.matrix.tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize("name", sorted(SIMILARITIES))
+def test_blank_answers_agree_with_nothing_not_even_each_other(name):
+    ranking = ConsensusRanker(name).rank("q", ["", " \n\t", "", "a b", "a c"])
+    assert ranking.scores[:3] == (0.0, 0.0, 0.0)
+    assert ranking.ranks[2] >= 3
+    assert min(ranking.scores[3:]) > 0.0 or name == "bleu"
+    assert ConsensusRanker(name).rank("q", ["", " "]).scores == (0.0, 0.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANSWERS, NAMES, st.randoms(use_true_random=False))
+def test_the_order_of_the_answers_changes_nothing_but_the_order(answers, name, rng):
+    permutation = list(range(len(answers)))
+    rng.shuffle(permutation)
+    ranker = ConsensusRanker(name)
+    plain = ranker.rank("q", answers)
+    shuffled = ranker.rank("q", [answers[place] for place in permutation])
+    assert shuffled.scores == tuple(plain.scores[place] for place in permutation)
+    assert shuffled.ranks == tuple(plain.ranks[place] for place in permutation)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANSWERS, NAMES, st.data())
+def test_identical_answers_tie_exactly(answers, name, data):
+    twin = data.draw(st.sampled_from(range(len(answers))))
+    ranking = ConsensusRanker(name).rank("q", [*answers, answers[twin]])
+    assert ranking.scores[twin] == ranking.scores[-1]
+    assert ranking.ranks[twin] == ranking.ranks[-1]
+    assert ranking.matrix[twin].tolist() == ranking.matrix[-1].tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(SENTENCES.filter(str.strip), min_size=1, max_size=5, unique=True), NAMES)
+def test_similarities_are_symmetric_shares_with_ones_on_the_diagonal(texts, name):
+    matrix = SIMILARITIES[name](texts)
+    assert matrix.shape == (len(texts), len(texts))
+    assert (matrix == matrix.T).all()
+    assert ((matrix >= 0.0) & (matrix <= 1.0 + 1e-12)).all()
+    assert np.diag(matrix) == pytest.approx(np.ones(len(texts)))
+
+
+AWKWARD = [
+    "The cat sat on the mat.",
+    "The cat, the cat & the hat; 3,000.50 km!",
+    "a",
+    "aa aa aa aa aa aa",
+    "It isn't <i>that</i> — simple\nis it?  ",
+    "東京は日本の首都です。",
+    "?!",
+    "naïve café 🙂🙂",
+    "the mat on sat cat the",
+]
+
+
+def test_bleu_and_chrf_give_sacrebleus_numbers():
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    for ours, metric in ((bleu, BLEU(effective_order=True)), (chrf, CHRF())):
+        directed = np.array(
+            [[metric.sentence_score(h, [r]).score for r in AWKWARD] for h in AWKWARD]
+        )
+        assert ours(AWKWARD) == pytest.approx((directed + directed.T) / 200.0, abs=1e-12)
+
+
+def test_rouge_l_is_the_longest_common_subsequence():
+    def common(a, b):
+        row = [0] * (len(b) + 1)
+        for x in a:
+            last = row
+            row = [0]
+            for place, y in enumerate(b):
+                row.append(last[place] + 1 if x == y else max(last[place + 1], row[place]))
+        return row[-1]
+
+    texts = [*AWKWARD, *random_texts(3, 30), "cat sat on mat", "the the cat on"]
+    split = [tokens(text) for text in texts]
+    expected = [[2 * common(a, b) / (len(a) + len(b)) for b in split] for a in split]
+    assert rouge_l(texts) == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def test_jaccard_counts_different_tokens():
+    split = [set(tokens(text)) for text in AWKWARD]
+    expected = [[len(a & b) / len(a | b) for b in split] for a in split]
+    assert jaccard(AWKWARD) == pytest.approx(np.array(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't STOP—now_1!", ["don", "t", "stop", "now_1"]),
+        ("ＡＢＣ ﬁne Straße", ["abc", "fine", "strasse"]),
+        ("日本語abc カナ", ["日", "本", "語", "abc", "カ", "ナ"]),
+        ("ไทย", ["ไ", "ท", "ย"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("한국어 시험", ["한국어", "시험"]),
+        ("cafe\u0301", ["café"]),
+        ("+ -", ["+", "-"]),
+        ("a\ud800b", ["a", "b"]),
+    ],
+)
+def test_tokens_in_many_scripts(text, expected):
+    assert tokens(text) == expected
+
+
+@pytest.mark.parametrize("name", ["jaccard", "chrf", "rouge_l", "bleu"])
+def test_many_answers_and_a_huge_one_take_seconds_at_most(name):
+    answers = [*random_texts(199, 60), *random_texts(1, 20_000, seed=1)]
+    assert len(answers[-1]) > 100_000
+    started = time.process_time()
+    ranking = ConsensusRanker(name).rank("q", answers)
+    # Generous, for slow machines: the point is that nothing is quadratic in the huge one.
+    assert time.process_time() - started < 20.0
+    assert len(ranking.order) == 200
+
+
+def test_embeddings_are_compared_by_cosine():
+    vectors = {"up": [0.0, 3.0], "also up": [0.0, 1e-200], "right": [2e200, 0.0], "none": [0, 0]}
+    ranker = ConsensusRanker(EmbeddingSimilarity(lambda texts: [vectors[t] for t in texts]))
+    ranking = ranker.rank("q", list(vectors))
+    assert ranking.scores == pytest.approx((1 / 3, 1 / 3, 0.0, 0.0))
+    assert ranking.ranks == (1, 1, 3, 3)
+
+
+def test_a_similarity_sees_each_text_once_and_no_blank_ones():
+    seen = []
+
+    def similarity(texts):
+        seen.append(list(texts))
+        return np.eye(len(texts))
+
+    ranking = ConsensusRanker(similarity).rank("q", ["a", "", "b", "a"])
+    assert seen == [["a", "b"]]
+    assert ranking.scores == (1 / 3, 0.0, 0.0, 1 / 3)
+
+
+def test_what_a_similarity_gets_wrong_is_named():
+    with pytest.raises(InputError, match=r"unknown similarity 'cosine'; known: jaccard"):
+        ConsensusRanker("cosine")
+    for result, error, message in (
+        (np.ones((2, 384)), InputError, r"shape \(2, 384\) for 2 texts.*EmbeddingSimilarity"),
+        ([[1.0, math.nan], [0.0, 1.0]], ModelOutputError, r"NaN or infinity for 1 of 4"),
+        ([["x", "y"], ["z", "w"]], InputError, "no matrix of numbers"),
+    ):
+        with pytest.raises(error, match=message):
+            ConsensusRanker(lambda texts, result=result: result).rank("q", ["a", "b"])
+    for vectors, message in (
+        ([[1.0], [math.inf]], "1 of 2 embeddings"),
+        ([1.0, 2.0], r"2 texts were embedded as shape \(2,\)"),
+        ([[1.0], [1.0, 2.0]], "no table of numbers"),
+    ):
+        embedding = EmbeddingSimilarity(lambda texts, vectors=vectors: vectors)
+        with pytest.raises(ModelOutputError, match=message):
+            ConsensusRanker(embedding).rank("q", ["a", "b"])
+    with pytest.raises(InputError, match="'embed' must be a function"):
+        EmbeddingSimilarity("all-MiniLM-L6-v2")
+    with pytest.raises(InputError, match="expected a Task"):
+        ConsensusRanker().rank_many(["not a task"])
+
+
+def test_bleu_without_sacrebleu_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics.bleu", None)
+    with pytest.raises(MissingExtraError, match=r"blended-llm\[eval\]"):
+        ConsensusRanker("bleu").rank("q", ["a", "b"])
+
+
+def test_a_fused_text_is_judged_among_all_candidates():
+    ranker = ConsensusRanker()
+    answers = [Candidate(text) for text in ("a b", "b c", "c d")]
+    task = Task("q", answers)
+    duels = [
+        Duel(task, Candidate("a b c d"), answers[0]),
+        Duel(task, Candidate("zzz"), answers[1]),
+        Duel(task, Candidate("b c"), answers[1]),
+    ]
+    good, bad, same = ranker.duel_many(duels)
+    # "a b c d" shares half its tokens with everyone; "a b" shares none with "c d".
+    scores = ranker.rank("q", ["a b c d", "a b", "b c", "c d"]).scores
+    assert good == pytest.approx((scores[0] - scores[1], scores[1] - scores[0]), abs=1e-7)
+    assert good[0] > 0.0 > good[1]
+    assert bad[0] < 0.0 < bad[1]
+    assert same == (0.0, 0.0)
+    assert ranker.compare("q", "a b", "b c") == 0.0
+
+
+async def test_async_is_the_same():
+    tasks = [Task("q", ["a b", "b c", "a b c"]), Task("r", ["x"])]
+    ranker = ConsensusRanker("rouge_l")
+    plain, later = ranker.rank_many(tasks), await ranker.arank_many(tasks)
+    assert [r.scores for r in plain] == [r.scores for r in later]
