@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from golden_data import CHECKPOINTS
 
 from blender_core.comparison.cross_encoder import CrossEncoder
+
+# Tiny models: more threads only wait for one another.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

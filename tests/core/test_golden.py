@@ -101,7 +101,7 @@ def test_markers_in_texts_are_text(case, pairrm):
     special = {pairrm.pairs.tokenizer.id_of(name) for name in ("[PAD]", "[MASK]")}
     texts = case["candidates"]
     ranking = PairRanker(pairrm).rank(source_of(case), texts)
-    assert sorted(ranking.ranks)[0] == 1
+    assert min(ranking.ranks) == 1
     for row in pairrm.pairs.encode([Pair(source_of(case), texts[0], texts[1])]):
         assert [row.ids.count(marker) for marker in markers] == [1, 1, 1, 0]
         assert row.ids.count(1) == row.ids.count(2) == 3  # [CLS] and [SEP], once a part
@@ -110,7 +110,7 @@ def test_markers_in_texts_are_text(case, pairrm):
 
 def test_limits_without_room_for_the_markers_are_refused(pairrm):
     case = next(case for case in CASES if case["id"] == TOO_SMALL)
-    with pytest.raises(ValueError, match="source_max_length is 2, but marker and frame .* 3"):
+    with pytest.raises(ValueError, match=r"source_max_length is 2, but marker and frame .* 3"):
         limited(pairrm, case)
 
 

@@ -29,11 +29,17 @@ class Program(TyperGroup):
         except BrokenPipeError:
             raise  # typer's business: whoever read our output has seen enough
         except (BlenderError, OSError) as error:
-            say(f"error: {error}")
+            say(f"error: {_reason(error)}")
             raise typer.Exit(USAGE) from None
         except KeyboardInterrupt:
             say("interrupted")
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 app = typer.Typer(

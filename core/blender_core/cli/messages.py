@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import unicodedata
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE", "one_line", "say", "visible"]
+__all__ = ["FAILED", "INTERRUPTED", "USAGE", "one_line", "say", "shows_progress", "visible"]
 
 FAILED = 1
 """Some lines could not be answered; the others were."""
 
 USAGE = 2
-"""Nothing was done: the arguments, a file or a checkpoint are not usable."""
+"""The arguments, a file or a checkpoint are not usable."""
 
 INTERRUPTED = 130
 """Ctrl-C, as shells count it: 128 + SIGINT."""
@@ -61,3 +61,8 @@ def say(message: str) -> None:
     encoding = sys.stderr.encoding or "utf-8"
     line = one_line(message).encode(encoding, "backslashreplace").decode(encoding)
     tqdm.write(line, file=sys.stderr)
+
+
+def shows_progress(*, quiet: bool) -> bool:
+    """Whether somebody looks at stderr and wants a progress bar there."""
+    return not quiet and sys.stderr.isatty()

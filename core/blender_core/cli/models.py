@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from blender_core.candidates import Task
+from blender_core.cli.messages import shows_progress
 from blender_core.cli.options import Loading
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
@@ -14,9 +14,14 @@ from blender_core.fusion.fuser import Fuser
 if TYPE_CHECKING:
     from blender_core.ranking.ranker import Ranker
 
-__all__ = ["CONSENSUS", "load_fuser", "load_ranker"]
+__all__ = ["is_consensus", "load_fuser", "load_ranker"]
 
-CONSENSUS = "consensus"
+_CONSENSUS = "consensus"
+
+
+def is_consensus(name: str) -> bool:
+    """Whether `--ranker` names a ranker without a model."""
+    return name.partition(":")[0] == _CONSENSUS
 
 
 def load_ranker(
@@ -44,23 +49,20 @@ def load_ranker(
 
     plan = schedule_named("full" if schedule is None else schedule)
     scoring = aggregation_named("max_logits" if aggregation is None else aggregation)
-    kind, _, similarity = name.partition(":")
-    is_consensus = kind == CONSENSUS
-    if not is_consensus and _is_pairwise(name, loading):
+    if is_consensus(name):
+        _only_pairwise(name, schedule, aggregation)
+        from blender_core.ranking.consensus_ranker import ConsensusRanker
+
+        similarity = name.partition(":")[2]
+        return ConsensusRanker(similarity) if similarity else ConsensusRanker()
+    _show_bars(loading)
+    if _is_pairwise(name, loading):
         from blender_core.ranking.pair_ranker import PairRanker
 
         return PairRanker.from_pretrained(
             name, **_access(loading), schedule=plan, aggregation=scoring
         )
-    for option, value in (("--schedule", schedule), ("--aggregation", aggregation)):
-        if value is not None:
-            raise InputError(
-                f"{option} is for pairwise rankers; {name!r} does not compare two by two"
-            )
-    if is_consensus:
-        from blender_core.ranking.consensus_ranker import ConsensusRanker
-
-        return ConsensusRanker(similarity) if similarity else ConsensusRanker()
+    _only_pairwise(name, schedule, aggregation)
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
 
     return PointwiseRanker.from_pretrained(name, **_access(loading))
@@ -80,6 +82,7 @@ def load_fuser(name: str, loading: Loading, max_new_tokens: int | None = None) -
     """
     from blender_core.fusion.gen_fuser import GenFuser
 
+    _show_bars(loading)
     fuser = GenFuser.from_pretrained(
         name,
         device=loading.device,
@@ -101,13 +104,19 @@ class _Bounded(Fuser):
         return texts
 
 
+def _only_pairwise(name: str, schedule: str | None, aggregation: str | None) -> None:
+    for option, value in (("--schedule", schedule), ("--aggregation", aggregation)):
+        if value is not None:
+            raise InputError(
+                f"{option} is for pairwise rankers; {name!r} does not compare two by two"
+            )
+
+
 def _is_pairwise(name: str, loading: Loading) -> bool:
     """Whether a checkpoint is a pairwise ranker's, by its config alone."""
     from blender_core.comparison.checkpoints.files import read_json, resolve
     from blender_core.comparison.checkpoints.layouts import OWN_FORMAT
 
-    # The library's request log would go to stderr between our lines.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     folder = resolve(
         name, local_files_only=loading.local_files_only, allow_patterns=["config.json"]
     )
@@ -117,6 +126,19 @@ def _is_pairwise(name: str, loading: Loading) -> bool:
         or config.get("ranker_type") == "pairranker"
         or "cand1_prefix_id" in config
     )
+
+
+def _show_bars(loading: Loading) -> None:
+    """Have downloads and weights show progress where we would."""
+    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging
+
+    if shows_progress(quiet=loading.quiet):
+        enable_progress_bars()
+        logging.enable_progress_bar()
+    else:
+        disable_progress_bars()
+        logging.disable_progress_bar()
 
 
 def _access(loading: Loading) -> dict[str, Any]:

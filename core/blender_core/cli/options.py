@@ -137,17 +137,20 @@ Matrix = Annotated[
         "--matrix", help="Add the matrix of comparisons to JSON lines.", rich_help_panel=_RESULTS
     ),
 ]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", help="No progress bar.", rich_help_panel=_RESULTS)
-]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.", rich_help_panel=_RESULTS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """How models are loaded; None leaves the choice to the model's loader."""
+    """How models are loaded; None leaves the choice to the model's loader.
+
+    Attributes:
+        quiet: no progress bars of downloads and weights.
+    """
 
     device: str | None = None
     dtype: str | None = None
     base_model: str | None = None
     max_batch_tokens: int | None = None
     local_files_only: bool = False
+    quiet: bool = False

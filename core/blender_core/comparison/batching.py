@@ -48,4 +48,5 @@ def pack(
 def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
     """Share of all computed tokens that are padding, 0 to 1."""
     computed = sum(len(batch) * max(lengths[place] for place in batch) for batch in batches)
-    return 1.0 - sum(lengths[place] for batch in batches for place in batch) / max(computed, 1)
+    padding = computed - sum(lengths[place] for batch in batches for place in batch)
+    return padding / computed if computed else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,16 @@ def _positions(config: Any) -> int | None:
     return positions
 
 
+def _no_init_weights() -> AbstractContextManager[None]:
+    """Skip drawing random weights (seconds for a large model) that a checkpoint overwrites."""
+    try:
+        from transformers.initialization import no_init_weights
+    except ImportError:  # transformers 4
+        from transformers.modeling_utils import no_init_weights
+    context: AbstractContextManager[None] = no_init_weights()
+    return context
+
+
 def _load_model(folder: Path, layout: Layout) -> PairModel:
     """The model, float32 on the CPU, built from its config and filled from the folder alone."""
     from transformers import AutoConfig, AutoModel
@@ -213,7 +224,9 @@ def _load_model(folder: Path, layout: Layout) -> PairModel:
     weights = read_weights(folder)
     try:
         config = AutoConfig.for_model(**layout.encoder)
-        backbone = AutoModel.from_config(config)
+        with _no_init_weights():
+            backbone = AutoModel.from_config(config)
+        backbone.tie_weights()
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}: the encoder's config is unusable: {error}") from error
     backbone = backbone.float()

@@ -114,9 +114,16 @@ def _without_special_tokens(full: Tokenizer, markers: set[str]) -> Tokenizer:
         model["vocab"] = {_renamed(token, hidden): place for token, place in vocabulary.items()}
     else:
         model["vocab"] = [[_renamed(token, hidden), score] for token, score in vocabulary]
+    if "merges" in model:
+        model["merges"] = [merge for merge in model["merges"] if _merged(merge) not in hidden]
     if isinstance(model.get("unk_token"), str):
         model["unk_token"] = _renamed(model["unk_token"], hidden)
     return Tokenizer.from_str(json.dumps(spec))
+
+
+def _merged(merge: str | list[str]) -> str:
+    """What a BPE merge makes of its two parts (``"a b"`` in older files)."""
+    return "".join(merge.split(" ") if isinstance(merge, str) else merge)
 
 
 def _renamed(token: str, hidden: set[str]) -> str:

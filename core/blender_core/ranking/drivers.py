@@ -84,5 +84,5 @@ def _progress(show: bool) -> Iterator[tqdm[Any]]:
     from tqdm import tqdm
 
     bar: tqdm[Any]
-    with tqdm(total=0, unit="pair", desc="comparing", disable=not show, leave=False) as bar:
+    with tqdm(total=0, unit="pair", desc="comparing", disable=not show) as bar:
         yield bar

@@ -183,6 +183,12 @@ class PairRanker(Ranker):
         """Like `rank_many`, without blocking the event loop."""
         return await drive_async(self._flows(tasks, schedule, aggregation), self.comparator)
 
+    def _compared(self, tasks: Iterable[Task]) -> list[Ranking]:
+        return self.rank_many(tasks, schedule="full")
+
+    async def _acompared(self, tasks: Iterable[Task]) -> list[Ranking]:
+        return await self.arank_many(tasks, schedule="full")
+
     def _flows(
         self,
         tasks: Iterable[Task],

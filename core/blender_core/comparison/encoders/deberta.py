@@ -89,7 +89,8 @@ class _Buckets:
             low, high: the slice of the table that occurs, and int64[length, length], the place in
             that slice of the distance (row - column).
         """
-        if length not in self._known:
+        known = self._known.get(length)
+        if known is None:
             from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 
             distance = torch.arange(length)[:, None] - torch.arange(length)[None, :]
@@ -99,8 +100,8 @@ class _Buckets:
             low, high = int(index.min()), int(index.max()) + 1
             if len(self._known) > 64:  # a few MB each; lengths of a sorted stream come in runs
                 self._known.clear()
-            self._known[length] = low, high, (index - low).to(self._device)
-        return self._known[length]
+            known = self._known[length] = low, high, (index - low).to(self._device)
+        return known
 
 
 class _Layer:

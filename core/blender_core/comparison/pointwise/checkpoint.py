@@ -21,6 +21,7 @@ from blender_core.errors import CheckpointError, InputError
 __all__ = [
     "Checkpoint",
     "config_in",
+    "has_tokenizer",
     "inner",
     "model_of",
     "row_limit",
@@ -31,6 +32,7 @@ __all__ = [
 _BUFFERS = (".position_ids", ".rotary_emb.inv_freq")
 """Older programs saved these though they follow from the config."""
 
+_VOCABULARIES = ("tokenizer.json", "spm.model", "tokenizer.model", "vocab.json", "vocab.txt")
 _NAMED_AT_MOST = 5
 _NO_LIMIT = 1_000_000
 _DEFAULT_ROW = 2048
@@ -70,8 +72,13 @@ def config_in(folder: Path) -> Any:
     """
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # every kind of config checks itself in its own way
         raise CheckpointError(f"{folder}: config.json is of no known model: {error}") from error
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether there is a vocabulary in the folder."""
+    return any((folder / name).is_file() for name in _VOCABULARIES)
 
 
 def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
@@ -84,6 +91,8 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
         full = TextTokenizer.from_file(folder / "tokenizer.json").full
     elif (folder / "spm.model").is_file():
         full = tokenizer_from_sentencepiece(folder / "spm.model")
+    elif not has_tokenizer(folder):
+        raise CheckpointError(f"{folder}: no tokenizer; expected {' or '.join(_VOCABULARIES)}")
     else:
         try:
             full = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer

@@ -12,13 +12,12 @@ from typing import Any
 
 import torch
 
-from blender_core.comparison.pointwise.checkpoint import Checkpoint, config_in
+from blender_core.comparison.pointwise.checkpoint import Checkpoint, config_in, has_tokenizer
 from blender_core.errors import CheckpointError
 
 __all__ = ["encoder_config", "length_in", "tokenizer_home"]
 
 _EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "shared.weight")
-_TOKENIZERS = ("tokenizer.json", "spm.model", "vocab.txt", "vocab.json", "tokenizer.model")
 
 
 def encoder_config(source: Checkpoint, weights: Mapping[str, torch.Tensor]) -> Any:
@@ -32,8 +31,7 @@ def encoder_config(source: Checkpoint, weights: Mapping[str, torch.Tensor]) -> A
 
 def tokenizer_home(source: Checkpoint) -> Path:
     """The checkpoint's folder if it has a tokenizer, else its base model's."""
-    has_own = any((source.folder / name).is_file() for name in _TOKENIZERS)
-    return source.folder if has_own else source.base()
+    return source.folder if has_tokenizer(source.folder) else source.base()
 
 
 def length_in(source: Checkpoint, key: str) -> int:

@@ -27,14 +27,8 @@ FORMATS: dict[str, Callable[[Checkpoint], ModelScorer]] = {
     "ultra-rm": UltraRMScorer,
 }
 
-_RANKER_TYPES = {
-    "simcls": "simcls",
-    "dual": "simcls",
-    "summareranker": "summareranker",
-    "deberta-rm": "classification",
-    "ultra-rm": "ultra-rm",
-}
-"""What LLM-Blender calls them."""
+_RANKER_TYPES = {"simcls": "simcls", "dual": "simcls", "summareranker": "summareranker"}
+"""What LLM-Blender calls its own."""
 
 _BASE_FILES = ["*.json", "*.model", "*.txt"]
 

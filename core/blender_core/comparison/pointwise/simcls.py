@@ -19,7 +19,7 @@ from blender_core.comparison.pointwise.checkpoint import (
 )
 from blender_core.comparison.pointwise.llm_blender import encoder_config, length_in, tokenizer_home
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
-from blender_core.comparison.pointwise.rows import Frame, Row, check_room
+from blender_core.comparison.pointwise.rows import Frame, check_room
 from blender_core.errors import CheckpointError
 
 __all__ = ["SimCLSScorer"]
@@ -76,8 +76,7 @@ class SimCLSScorer(ModelScorer):
         mark = self._tokenizer.id_of(marker)
         room = self._rooms[marker]
         rows = [self._frame.row([mark, *ids[:room]]) for ids in self._tokenizer.encode(texts)]
-        untyped = [Row(row.ids) for row in rows]
-        return computed(untyped, self._forward, self._device, self._pad_id, self._max_batch_tokens)
+        return computed(rows, self._forward, self._device, self._pad_id, self._max_batch_tokens)
 
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state

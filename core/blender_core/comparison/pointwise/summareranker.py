@@ -91,8 +91,7 @@ class SummaRerankerScorer(ModelScorer):
         answer = answer[: min(self._lengths[1], max(0, self._together - len(question)))]
         kept_question, kept_answer = share(self._room, len(question), len(answer))
         separator = self._frame.parts[1]
-        row = self._frame.row([*question[:kept_question], *separator, *answer[:kept_answer]])
-        return Row(row.ids)
+        return self._frame.row([*question[:kept_question], *separator, *answer[:kept_answer]])
 
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state

@@ -1,0 +1,110 @@
+"""``blended-llm compare``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from blender_core.cli import options
+from blender_core.cli.options import DEFAULT_RANKER, Loading
+from blender_core.cli.rank import best_of
+
+if TYPE_CHECKING:
+    from blender_core.candidates import Candidate, Task
+    from blender_core.ranking.ranker import Ranker
+
+__all__ = ["FIELDS", "Comparison", "compare"]
+
+FIELDS = frozenset({"logit", "probability", "better", "best", "passes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How the first of two answers compares with the second.
+
+    Attributes:
+        logit: mean of both orders, > 0 where the first is better.
+        passes: times that a model was asked.
+    """
+
+    logit: float
+    passes: int
+
+    @property
+    def probability(self) -> float:
+        """That the first is better: the sigmoid of the logit."""
+        small = math.exp(-abs(self.logit))  # cannot overflow
+        return (1.0 if self.logit >= 0 else small) / (1.0 + small)
+
+    @property
+    def better(self) -> Literal["a", "b", "tie"]:
+        """Which one is better."""
+        return "tie" if self.logit == 0 else "a" if self.logit > 0 else "b"
+
+    def winner(self, task: Task) -> Candidate | None:
+        """The better answer, or None for a tie."""
+        places = {"a": 0, "b": 1}
+        return None if self.better == "tie" else task.candidates[places[self.better]]
+
+
+def compare(
+    file: options.File = None,
+    instruction: options.Instruction = None,
+    candidate: options.Candidates = None,
+    ranker: options.Ranker = DEFAULT_RANKER,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    base_model: options.BaseModel = None,
+    max_batch_tokens: options.MaxBatchTokens = None,
+    local_files_only: options.LocalFilesOnly = False,
+    output: options.Output = None,
+    resume: options.Resume = False,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say which of two answers is better, and how surely.
+
+    Records have exactly two candidates, or the answers as "a" and "b".
+    """
+    from blender_core.cli.models import is_consensus, load_ranker
+    from blender_core.cli.records import read_duel
+    from blender_core.cli.work import Given, Verb, Wanted, work
+    from blender_core.errors import InputError
+
+    def load() -> Verb[Comparison]:
+        if is_consensus(ranker):
+            raise InputError(
+                f"{ranker!r} asks the other answers, and two answers have no others; give a "
+                "model that reads them, such as --ranker llm-blender/PairRM or its folder"
+            )
+        loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
+        chosen = load_ranker(ranker, loading)
+        return Verb(read_duel, lambda tasks: _compare(chosen, tasks), _as_json, _view)
+
+    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
+
+
+def _compare(ranker: Ranker, tasks: Sequence[Task]) -> list[Comparison]:
+    return [
+        Comparison(float(ranking.matrix[0, 1] - ranking.matrix[1, 0]) / 2.0, ranking.passes)
+        for ranking in ranker.rank_many(tasks)
+    ]
+
+
+def _as_json(task: Task, comparison: Comparison) -> dict[str, Any]:
+    winner = comparison.winner(task)
+    return {
+        "logit": comparison.logit,
+        "probability": comparison.probability,
+        "better": comparison.better,
+        "best": None if winner is None else best_of(winner),
+        "passes": comparison.passes,
+    }
+
+
+def _view(title: str, task: Task, comparison: Comparison) -> Any:
+    from blender_core.cli.views import comparison_view
+
+    return comparison_view(title, task, comparison.better, comparison.logit, comparison.probability)

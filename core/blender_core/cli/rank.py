@@ -1,0 +1,78 @@
+"""``blended-llm rank``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from blender_core.cli import options
+from blender_core.cli.options import DEFAULT_RANKER, Loading
+
+if TYPE_CHECKING:
+    from blender_core.candidates import Candidate, Ranking, Task
+
+__all__ = ["FIELDS", "best_of", "rank", "ranking_json"]
+
+FIELDS = frozenset({"order", "ranks", "scores", "best", "passes"})
+
+
+def rank(
+    file: options.File = None,
+    instruction: options.Instruction = None,
+    candidate: options.Candidates = None,
+    ranker: options.Ranker = DEFAULT_RANKER,
+    schedule: options.Schedule = None,
+    aggregation: options.Aggregation = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    base_model: options.BaseModel = None,
+    max_batch_tokens: options.MaxBatchTokens = None,
+    local_files_only: options.LocalFilesOnly = False,
+    output: options.Output = None,
+    resume: options.Resume = False,
+    force: options.Force = False,
+    matrix: options.Matrix = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Rank the answers to each question, best first."""
+    from blender_core.cli.messages import shows_progress
+    from blender_core.cli.models import load_ranker
+    from blender_core.cli.records import read_record
+    from blender_core.cli.work import Given, Verb, Wanted, work
+
+    def load() -> Verb[Ranking]:
+        loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
+        chosen = load_ranker(ranker, loading, schedule=schedule, aggregation=aggregation)
+        return Verb(
+            read=read_record,
+            answer=partial(chosen.rank_many, show_progress=shows_progress(quiet=quiet)),
+            as_json=lambda _, ranking: ranking_json(ranking, matrix=matrix),
+            view=_view,
+        )
+
+    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
+
+
+def ranking_json(ranking: Ranking, *, matrix: bool) -> dict[str, Any]:
+    """A ranking as a result says it."""
+    said: dict[str, Any] = {
+        "order": ranking.order,
+        "ranks": ranking.ranks,
+        "scores": ranking.scores,
+        "best": best_of(ranking.best),
+        "passes": ranking.passes,
+    }
+    if matrix:
+        said["matrix"] = ranking.matrix.tolist()
+    return said
+
+
+def best_of(candidate: Candidate) -> dict[str, Any]:
+    """An answer as a result says it."""
+    return {"model": candidate.source, "text": candidate.text}
+
+
+def _view(title: str, task: Task, ranking: Ranking) -> Any:
+    from blender_core.cli.views import ranking_view
+
+    return ranking_view(title, task, ranking)

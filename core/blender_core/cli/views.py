@@ -1,0 +1,115 @@
+"""What the results look like on a terminal. Every text of a record goes in as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import shorten
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from blender_core.candidates import Blend, Candidate, Ranking, Task, name_of
+from blender_core.cli.messages import one_line, visible
+
+__all__ = [
+    "blend_view",
+    "comparison_view",
+    "fused_view",
+    "passes_of",
+    "plain",
+    "ranking_view",
+    "short",
+]
+
+_TITLE_WIDTH = 100
+
+
+def plain(text: str, style: str = "") -> Text:
+    """The text, harmless, in one style."""
+    return Text(visible(text), style=style)
+
+
+def short(text: str, width: int) -> Text:
+    """The beginning of the text, harmless, on one line."""
+    return Text(shorten(one_line(text), width, placeholder=" …"))
+
+
+def passes_of(ranking: Ranking) -> str:
+    """How often a model was asked, in words."""
+    if not ranking.passes:
+        return "no model was asked"
+    return f"{ranking.passes} passes of the model"
+
+
+def heading(title: str, task: Task) -> Text:
+    """Which record, and its question."""
+    return Text.assemble(
+        plain(f"{one_line(title)}  ", "bold"), short(task.source or "(no question)", _TITLE_WIDTH)
+    )
+
+
+def ranking_view(title: str, task: Task, ranking: Ranking) -> RenderableType:
+    """The answers, best first."""
+    table = Table(caption=passes_of(ranking), caption_justify="left", expand=True)
+    table.add_column("rank", justify="right")
+    table.add_column("model", overflow="fold")
+    table.add_column("score", justify="right")
+    table.add_column("answer", ratio=1, no_wrap=True, overflow="ellipsis")
+    for index in ranking.order:
+        table.add_row(
+            str(ranking.ranks[index]),
+            plain(one_line(name_of(task.candidates, index))),
+            f"{ranking.scores[index]:.4g}",
+            plain(one_line(task.candidates[index].text)),
+        )
+    return Group(heading(title, task), table)
+
+
+def comparison_view(
+    title: str, task: Task, better: str, logit: float, probability: float
+) -> RenderableType:
+    """Which of two answers is better."""
+    lines = [
+        Text.assemble(
+            "* " if letter == better else "  ",
+            f"{letter}  ",
+            plain(f"{one_line(answer.source)}  " if answer.source else ""),
+            plain(one_line(answer.text)),
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        for letter, answer in zip("ab", task.candidates, strict=True)
+    ]
+    verdict = "neither is better" if better == "tie" else f"{better} is better"
+    said = f"{verdict} · logit {logit:+.4g} · P(a is better) {probability:.1%}"
+    return Group(heading(title, task), *lines, Text(said, style="dim"))
+
+
+def blend_view(title: str, task: Task, blend: Blend) -> RenderableType:
+    """The answer, and how it came about."""
+    origin = "fused from" if blend.fused else "the answer of"
+    said = f"{origin} {', '.join(blend.sources)} · {blend.verdict.reason}"
+    if blend.verdict.error:
+        said += f" ({blend.verdict.error})"
+    said += f" · {passes_of(blend.ranking)}"
+    return _text_view(title, task, blend.text, said)
+
+
+def fused_view(title: str, task: Task, text: str) -> RenderableType:
+    """The fused text, and of what."""
+    names = _names(task.candidates)
+    return _text_view(title, task, text, f"fused from {', '.join(names)}")
+
+
+def _text_view(title: str, task: Task, text: str, said: str) -> RenderableType:
+    return Group(
+        heading(title, task),
+        Padding(plain(text), (0, 2)),
+        plain(one_line(said), "dim"),
+    )
+
+
+def _names(candidates: Sequence[Candidate]) -> list[str]:
+    return [name_of(candidates, index) for index in range(len(candidates))]

@@ -1,0 +1,256 @@
+"""What all commands over records do: read, answer in windows, write, report what is wrong.
+
+Nothing that was computed is lost: results are written after each window, a bad line costs only
+itself, and where a model fails on a window its records are tried one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
+
+import typer
+
+from blender_core.candidates import Task
+from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
+from blender_core.cli.records import Record, TwoAnswers, parsed
+from blender_core.cli.results import Results, ResultsFile, Screen
+from blender_core.errors import BlenderError, InputError, describe
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from tqdm import tqdm
+
+__all__ = ["Entry", "Given", "Verb", "Wanted", "work"]
+
+STDIN = "-"
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record of the input: its line, counted from 1, its id if it has one, and the task."""
+
+    line: int
+    id: str | int | None
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Verb(Generic[Answer]):
+    """What a command does with records.
+
+    Attributes:
+        read: from a line's JSON value to a record.
+        answer: from tasks to answers, one each.
+        as_json: from task and answer to what a result says, without line and id.
+        view: from title, task and answer to what a terminal shows.
+        window: records answered together, and lost together if the machine stops.
+    """
+
+    read: Callable[[Any], Record | TwoAnswers]
+    answer: Callable[[Sequence[Task]], Sequence[Answer]]
+    as_json: Callable[[Task, Answer], dict[str, Any]]
+    view: Callable[[str, Task, Answer], RenderableType]
+    window: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where the records come from: a file, stdin, or the arguments themselves.
+
+    Raises:
+        InputError: none of them is given, or more than one.
+    """
+
+    file: str | None
+    instruction: str | None
+    candidates: Sequence[str] | None
+
+    def __post_init__(self) -> None:
+        if self.file is not None and (self.instruction is not None or self.candidates):
+            raise InputError("give FILE, or --instruction with --candidate, not both")
+        if (self.instruction is None) != (not self.candidates):
+            raise InputError("--instruction and --candidate belong together")
+        if self.file is None and self.instruction is None and sys.stdin.isatty():
+            raise InputError(
+                "nothing to work on: give FILE, - for stdin, or --instruction with --candidate"
+            )
+
+    @contextmanager
+    def lines(self) -> Iterator[Iterable[tuple[int, Any]]]:
+        """The lines that are not blank: number and bytes, or for arguments the JSON value."""
+        if self.instruction is not None:
+            yield [
+                (1, {"instruction": self.instruction, "candidates": list(self.candidates or ())})
+            ]
+        elif self.file in (None, STDIN):
+            yield _not_blank(sys.stdin.buffer)
+        else:
+            with Path(str(self.file)).open("rb") as file:
+                yield _not_blank(file)
+
+    def count(self) -> int | None:
+        """How many lines a file has; None for what can be read only once."""
+        if self.file in (None, STDIN) or not Path(str(self.file)).is_file():
+            return None
+        with Path(str(self.file)).open("rb") as file:
+            return sum(1 for _ in _not_blank(file))
+
+
+def _not_blank(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(stream, 1):
+        content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if content.strip():
+            yield number, content
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where the results go.
+
+    Raises:
+        InputError: the options contradict each other.
+    """
+
+    output: Path | None
+    resume: bool
+    force: bool
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        if self.output is None and (self.resume or self.force):
+            raise InputError("--resume and --force are about a file: give --output")
+        if self.resume and self.force:
+            raise InputError("--resume keeps what is there, --force overwrites it")
+
+    def results(self, given: Given, fields: frozenset[str]) -> Results:
+        """What takes the results.
+
+        Raises:
+            InputError: the output exists and may not be overwritten, or is the input.
+        """
+        if self.output is None:
+            return Screen() if sys.stdout.isatty() else Results()
+        source = Path(given.file) if given.file not in (None, STDIN) else None
+        if source is not None and self.output.exists() and self.output.samefile(source):
+            raise InputError(f"{self.output} is the input; write the results elsewhere")
+        return ResultsFile(self.output, fields | {"line"}, resume=self.resume, force=self.force)
+
+
+def work(
+    given: Given, wanted: Wanted, fields: frozenset[str], load: Callable[[], Verb[Answer]]
+) -> None:
+    """Answer all records.
+
+    Args:
+        given: where they come from.
+        wanted: where the results go.
+        fields: keys of a result, besides ``line``, ``id`` and ``matrix``.
+        load: loads the models; called when files are known to be usable.
+
+    Raises:
+        typer.Exit: lines were bad (`FAILED`), or the user stopped it (`INTERRUPTED`).
+        BlenderError: a model or the output is not usable.
+        OSError: a file is not usable.
+    """
+    from tqdm import tqdm
+
+    results = wanted.results(given, fields)
+    with given.lines() as lines:
+        verb = load()
+        results.start()
+        show = shows_progress(quiet=wanted.quiet) and given.instruction is None
+        total = given.count() if show else None
+        bar: tqdm[Any]
+        with tqdm(total=total, unit="record", disable=not show, leave=False) as bar:
+            run = _Run(verb, results, bar)
+            try:
+                run.over(lines)
+            except KeyboardInterrupt:
+                say(run.farewell())
+                raise typer.Exit(INTERRUPTED) from None
+            finally:
+                results.close()
+    if run.failures:
+        say(f"{run.failures} of {run.failures + run.answered} records failed")
+        raise typer.Exit(FAILED)
+
+
+class _Run(Generic[Answer]):
+    """One pass over the records, and what has become of them."""
+
+    def __init__(self, verb: Verb[Answer], results: Results, bar: tqdm[Any]) -> None:
+        self._verb = verb
+        self._results = results
+        self._bar = bar
+        self.answered = 0
+        self.failures = 0
+
+    def over(self, lines: Iterable[tuple[int, Any]]) -> None:
+        """Answer them window by window."""
+        entries = self._entries(lines)
+        while window := list(islice(entries, self._verb.window)):
+            for entry, answer in self._answers(window):
+                self._add(entry, answer)
+            self._results.flush()
+            self._bar.update(len(window))
+
+    def farewell(self) -> str:
+        """What to say when the user stops it."""
+        said = f"interrupted after {self.answered + self.failures} records"
+        if self._results.resumable is None:
+            return said
+        return (
+            f"{said}; what is answered is in {self._results.resumable}. "
+            "Give the same command with --resume (without --force) to go on"
+        )
+
+    def _entries(self, lines: Iterable[tuple[int, Any]]) -> Iterator[Entry]:
+        for number, content in lines:
+            try:
+                value = parsed(content) if isinstance(content, bytes) else content
+                record = self._verb.read(value)
+            except InputError as error:
+                self._failed(number, error)
+                self._bar.update()
+                continue
+            if self._results.answered(number, record.id):
+                self._bar.update()
+            else:
+                yield Entry(number, record.id, record.task())
+
+    def _answers(self, window: Sequence[Entry]) -> Iterator[tuple[Entry, Answer]]:
+        try:
+            answers = self._verb.answer([entry.task for entry in window])
+        except ImportError:
+            raise  # something is not installed: no record can do without it
+        except Exception as error:  # noqa: BLE001  (a model's failure costs the records it is about)
+            if len(window) == 1:
+                self._failed(window[0].line, error)
+                return
+        else:
+            yield from zip(window, answers, strict=True)
+            return
+        for entry in window:
+            yield from self._answers([entry])
+
+    def _add(self, entry: Entry, answer: Answer) -> None:
+        result: dict[str, Any] = {"line": entry.line}
+        if entry.id is not None:
+            result["id"] = entry.id
+        result |= self._verb.as_json(entry.task, answer)
+        title = f"line {entry.line}" if entry.id is None else str(entry.id)
+        self._results.add(result, lambda: self._verb.view(title, entry.task, answer))
+        self.answered += 1
+
+    def _failed(self, line: int, error: Exception) -> None:
+        reason = str(error) if isinstance(error, BlenderError) else describe(error)
+        say(f"line {line}: {reason}")
+        self.failures += 1

@@ -1,0 +1,245 @@
+"""Blending: the gate never lets fusing make an answer worse, and nothing but fusing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from golden_data import CHECKPOINTS
+
+from blender_core import Blender, Candidate, ConsensusRanker, GenFuser, PairRanker, Task
+from blender_core.candidates import Blend
+from blender_core.comparison.cross_encoder import CrossEncoder
+from blender_core.errors import InputError, ModelOutputError, NoDefaultRankerError
+from blender_core.fusion.fuser import Fuser
+from blender_core.testing import ScriptedComparator, ScriptedFuser
+
+UTILITY = {
+    "bad": 0.0,
+    "fair": 1.0,
+    "good": 2.0,
+    "great": 3.0,
+    "fused": 9.0,
+    "worse": -1.0,
+    "": -9.0,
+}
+ANSWERS = [Candidate("fair", "m1"), Candidate("great", "m2"), "bad", Candidate("good", "m3")]
+
+
+@pytest.fixture(params=["sync", "async"])
+def blend_many(request):
+    """Every scenario runs through both drivers."""
+
+    def sync(blender: Blender, tasks: list[Task], **options) -> list[Blend]:
+        return blender.blend_many(tasks, **options)
+
+    def through_asyncio(blender: Blender, tasks: list[Task], **options) -> list[Blend]:
+        return asyncio.run(blender.ablend_many(tasks, **options))
+
+    return sync if request.param == "sync" else through_asyncio
+
+
+def blender(fuser: Fuser | None, bias: float = 0.0, **options) -> Blender:
+    return Blender(PairRanker(ScriptedComparator(UTILITY, bias)), fuser, **options)
+
+
+def test_the_best_are_fused_and_the_fused_text_is_kept_if_it_wins(blend_many):
+    fuser = ScriptedFuser("fused")
+    blend = blend_many(blender(fuser, top_k=3), [Task("q", ANSWERS, "with input")])[0]
+    assert (blend.text, blend.fused) == ("fused", True)
+    assert blend.sources == ("m2", "m3", "m1")
+    assert [c.text for c in fuser.tasks[0].candidates] == ["great", "good", "fair"]
+    assert (fuser.tasks[0].instruction, fuser.tasks[0].input) == ("q", "with input")
+    assert blend.verdict.reason == "fused text won"
+    assert (blend.verdict.fused_first, blend.verdict.fused_second) == (6.0, -6.0)
+    assert blend.ranking.best.text == "great"
+
+
+def test_a_fused_text_that_loses_is_turned_down(blend_many):
+    blend = blend_many(blender(ScriptedFuser("worse")), [Task("q", ANSWERS)])[0]
+    assert (blend.text, blend.fused, blend.sources) == ("great", False, ("m2",))
+    assert (blend.verdict.reason, blend.verdict.rejected) == ("fused text lost", "worse")
+
+
+@pytest.mark.parametrize("bias", [-7.0, 7.0])
+def test_winning_in_one_order_only_is_not_winning(blend_many, bias):
+    blend = blend_many(blender(ScriptedFuser("fused"), bias), [Task("q", ANSWERS)])[0]
+    assert not blend.fused
+    assert blend.verdict.reason == "fused text lost"
+
+
+def test_a_copy_of_the_top_answer_is_no_improvement(blend_many):
+    blend = blend_many(blender(ScriptedFuser("great")), [Task("q", ANSWERS)])[0]
+    assert (blend.text, blend.fused) == ("great", False)
+
+
+def test_without_verifying_whatever_is_written_is_kept(blend_many):
+    blend = blend_many(blender(ScriptedFuser("worse"), verify=False), [Task("q", ANSWERS)])[0]
+    assert (blend.text, blend.fused) == ("worse", True)
+    assert blend.verdict.reason == "fused text kept without a check"
+
+
+@pytest.mark.parametrize(
+    ("answers", "options", "reason"),
+    [
+        (["good"], {}, "one answer"),
+        (["good", "good"], {}, "all answers are the same"),
+        (["good", "bad"], {"fuse": False}, "not asked to fuse"),
+    ],
+)
+def test_where_there_is_nothing_to_fuse_the_fuser_is_not_asked(
+    blend_many, answers, options, reason
+):
+    fuser = ScriptedFuser("fused")
+    blend = blend_many(blender(fuser), [Task("q", answers)], **options)[0]
+    assert (blend.text, blend.fused, blend.verdict.reason) == ("good", False, reason)
+    assert blend.sources == ("answer 0",)
+    assert fuser.tasks == []
+
+
+def test_top_one_is_one_answer(blend_many):
+    fuser = ScriptedFuser("fused")
+    blend = blend_many(blender(fuser, top_k=1), [Task("q", ANSWERS)])[0]
+    assert (blend.verdict.reason, fuser.tasks) == ("one answer", [])
+
+
+def test_without_a_fuser_the_best_is_returned(blend_many):
+    blend = blend_many(blender(None), [Task("q", ANSWERS)])[0]
+    assert (blend.text, blend.verdict.reason) == ("great", "no fuser")
+
+
+@pytest.mark.parametrize("text", ["", " \n\t"])
+def test_an_empty_fused_text_is_turned_down_unasked(blend_many, text):
+    blend = blend_many(blender(ScriptedFuser(text), verify=False), [Task("q", ANSWERS)])[0]
+    assert (blend.text, blend.verdict.reason) == ("great", "fused text is empty")
+
+
+def test_a_failing_fuser_costs_the_fusing_and_only_where_it_fails(blend_many):
+    def write(task: Task) -> str:
+        if task.instruction == "breaks":
+            raise ConnectionError("the fuser is away")
+        return "fused"
+
+    tasks = [Task(name, ANSWERS) for name in ("works", "breaks", "works too")]
+    blends = blend_many(blender(ScriptedFuser(write)), tasks)
+    assert [blend.fused for blend in blends] == [True, False, True]
+    assert blends[1].text == "great"
+    assert blends[1].verdict.reason == "fusing failed"
+    assert blends[1].verdict.error == "ConnectionError: the fuser is away"
+
+
+def test_a_failing_ranker_is_an_error(blend_many):
+    comparator = ScriptedComparator(lambda _: float("inf"))
+    with pytest.raises(ModelOutputError, match="infinity"):
+        blend_many(Blender(PairRanker(comparator)), [Task("q", ["a", "b"])])
+
+
+def test_many_tasks_are_ranked_fused_and_checked_together(blend_many):
+    comparator = ScriptedComparator(UTILITY)
+    fuser = ScriptedFuser("fused")
+    tasks = [Task(f"q{n}", ANSWERS[: 1 + n % 4]) for n in range(40)]
+    blends = blend_many(Blender(PairRanker(comparator), fuser), tasks)
+    assert [blend.fused for blend in blends] == [n % 4 > 0 for n in range(40)]
+    assert len(comparator.calls) == 2  # one to rank all, one to check all fused texts
+    assert [t.instruction for t in fuser.tasks] == [f"q{n}" for n in range(40) if n % 4]
+
+
+def test_one_task():
+    scripted = blender(ScriptedFuser("fused"))
+    assert scripted.blend("q", ANSWERS).text == "fused"
+    assert asyncio.run(scripted.ablend("q", ANSWERS, fuse=False)).text == "great"
+
+
+def test_blending_does_not_block_the_event_loop():
+    threads = set()
+
+    class Slow(ScriptedComparator):
+        def logits(self, pairs):
+            threads.add(threading.current_thread())
+            return super().logits(pairs)
+
+    asyncio.run(Blender(PairRanker(Slow(UTILITY))).ablend("q", ANSWERS))
+    assert threading.main_thread() not in threads
+
+
+def test_an_asynchronous_comparator_is_awaited():
+    class Remote(ScriptedComparator):
+        awaited = 0
+
+        async def alogits(self, pairs):
+            self.awaited += 1
+            await asyncio.sleep(0)
+            return self.logits(pairs)
+
+    remote = Remote(UTILITY)
+    blend = asyncio.run(Blender(PairRanker(remote), ScriptedFuser("fused")).ablend("q", ANSWERS))
+    assert (blend.text, remote.awaited) == ("fused", 2)
+
+
+def test_consensus_judges_a_fused_text_among_all_answers():
+    answers = ["the sky is blue", "the sky is blue today", "the sky looks blue", "grass"]
+    ranker = ConsensusRanker()
+    common = Blender(ranker, ScriptedFuser("the sky is blue today")).blend("sky?", answers[::2])
+    assert common.verdict.reason in {"fused text won", "fused text lost"}
+    off_topic = Blender(ranker, ScriptedFuser("bananas")).blend("sky?", answers)
+    assert off_topic.verdict.reason == "fused text lost"
+    better = Blender(ranker, ScriptedFuser("the sky is blue")).blend("sky?", answers[1:])
+    assert better.fused
+
+
+def test_real_models_end_to_end(pairrm_float32: CrossEncoder):
+    fuser = GenFuser.from_pretrained(CHECKPOINTS / "tiny-gen-fuser")
+    real = Blender(PairRanker(pairrm_float32), fuser, verify=False)
+    blends = real.blend_many([Task("hello", ["hi", "go away", "bye"]), Task("a", ["b", "c"])])
+    assert all(blend.fused and blend.text for blend in blends)
+    verified = Blender(PairRanker(pairrm_float32), fuser).blend("hello", ["hi", "go away", "bye"])
+    first, second = verified.verdict.fused_first, verified.verdict.fused_second
+    assert first is not None
+    assert second is not None
+    assert verified.fused == (first > 0 > second)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Blender("PairRM"), "ranker must be a Ranker, got str"),
+        (lambda: blender("gen_fuser"), "fuser must be a Fuser or None, got str"),
+        (lambda: blender(None, top_k=0), "top_k must be at least 1"),
+        (lambda: blender(None).blend("q", []), "'candidates' is empty"),
+        (lambda: blender(None).blend("q", "abc"), "must be a list of answers, got one str"),
+        (lambda: blender(None).blend(None, ["a"]), "'instruction' must be a str, got NoneType"),
+        (lambda: blender(None).blend("q", ["a", None]), "text must be a str, got NoneType"),
+        (lambda: blender(None).blend_many(["q"]), "expected a Task, got str"),
+        (lambda: PairRanker("llm-blender/PairRM"), "use PairRanker.from_pretrained"),
+    ],
+)
+def test_wrong_arguments_are_named(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_no_ranker_is_shipped_yet_and_the_error_names_the_alternatives():
+    with pytest.raises(NoDefaultRankerError) as error:
+        PairRanker()
+    for alternative in ("from_pretrained", "PairRanker(comparator)", "ConsensusRanker()"):
+        assert alternative in str(error.value)
+
+
+def test_a_comparator_of_the_wrong_shape_is_named():
+    class Wrong:
+        def logits(self, pairs):
+            return [0.0]
+
+    with pytest.raises(ModelOutputError, match=r"was asked 2 pairs and answered with shape \(1,\)"):
+        PairRanker(Wrong()).rank("q", ["a", "b"])
+
+
+def test_a_duel_asks_both_orders_whatever_the_schedule():
+    class OneOrder:
+        def rounds(self, lengths):
+            yield [(0, k) for k in range(1, len(lengths))]
+
+    ranker = PairRanker(ScriptedComparator(UTILITY), schedule=OneOrder())
+    assert ranker.compare("q", "great", "fair") == 2.0
+    assert Blender(ranker, ScriptedFuser("fused")).blend("q", ["fair", "good"]).fused

@@ -1,0 +1,93 @@
+"""The public names: all there, typed, and none of them heavy before it is used."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import blender_core
+
+HEAVY = ["huggingface_hub", "numpy", "safetensors", "tokenizers", "torch", "transformers"]
+LOADED = f"import json, sys; print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))"
+
+
+def loaded_after(code: str) -> list[str]:
+    """Which heavy modules a fresh interpreter has loaded after running the code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{LOADED}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    heavy: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return heavy
+
+
+def test_a_star_import_gives_exactly_the_public_names():
+    namespace: dict[str, object] = {}
+    exec("from blender_core import *", namespace)  # noqa: S102  (a star import needs a scope)
+    del namespace["__builtins__"]
+    assert sorted(namespace) == sorted(blender_core.__all__)
+    assert len(set(blender_core.__all__)) == len(blender_core.__all__)
+
+
+@pytest.mark.parametrize("name", blender_core.__all__)
+def test_each_name_is_public_where_it_lives(name):
+    value = getattr(blender_core, name)
+    assert value is getattr(blender_core, name)
+    if name != "__version__":
+        assert value.__name__ == name
+        assert name in import_module(value.__module__).__all__
+
+
+def test_type_checkers_see_each_name_where_it_lives():
+    tree = ast.parse(Path(str(blender_core.__file__)).read_text(encoding="utf-8"))
+    typed = {
+        alias.name: str(node.module)
+        for guard in tree.body
+        if isinstance(guard, ast.If)
+        for node in guard.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert sorted([*typed, "__version__"]) == sorted(blender_core.__all__)
+    for name, module in typed.items():
+        assert getattr(import_module(module), name) is getattr(blender_core, name)
+
+
+def test_dir_lists_the_public_names():
+    assert dir(blender_core) == sorted(blender_core.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'blender_core' has no attribute 'PairRanked'"):
+        _ = blender_core.PairRanked
+    with pytest.raises(ImportError, match="cannot import name 'PairRanked'"):
+        exec("from blender_core import PairRanked", {})  # noqa: S102  (type checkers see it, too)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_after("import blender_core; dir(blender_core); blender_core.BlenderError") == []
+
+
+def test_ranking_without_a_model_needs_numpy_only():
+    code = "from blender_core import ConsensusRanker; ConsensusRanker().rank('?', ['a', 'b'])"
+    assert loaded_after(code) == ["numpy"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["rank", "--help"]])
+def test_the_command_line_helps_without_loading_anything_heavy(arguments):
+    code = f"""
+import sys
+from blender_core.cli import main
+sys.argv = ["blended-llm", *{arguments}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+    assert loaded_after(code) == []
