@@ -253,7 +253,7 @@ def test_bad_lines_are_named_and_the_rest_goes_on():
 def test_records_are_for_later_use_too():
     record = read_record(SKY)
     assert (record.output, record.candidates[1].scores) == ("Blue.", {"judge": 9.5})
-    assert record.task().source == "Colour of the skyby day?"
+    assert record.to_task().source == "Colour of the skyby day?"
     with pytest.raises(InputError, match="'b' is missing"):
         read_duel({"instruction": "q", "a": "x"})
 

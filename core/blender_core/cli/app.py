@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from blender_core._version import __version__
 from blender_core.cli.blend import blend
 from blender_core.cli.compare import compare
+from blender_core.cli.data import data
 from blender_core.cli.demo import demo
 from blender_core.cli.fuse import fuse
 from blender_core.cli.messages import INTERRUPTED, USAGE, say
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 for command in (demo, rank, compare, fuse, blend):
     app.command(no_args_is_help=False)(command)
+app.add_typer(data, name="data")
 
 
 def _print_version(asked: bool) -> None:

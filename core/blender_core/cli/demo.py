@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from blender_core.candidates import Ranking
-    from blender_core.cli.records import Record
+    from blender_core.cli.records import Answered
 
 __all__ = ["demo"]
 
@@ -50,7 +50,7 @@ def demo(
     spent, passes, verdicts = 0.0, 0, []
     for number, (record, source) in enumerate(records, 1):
         begin = perf_counter()
-        ranking = chosen.rank_many([record.task()])[0]
+        ranking = chosen.rank_many([record.to_task()])[0]
         seconds = perf_counter() - begin
         verdict = _judged(record, ranking)
         console.rule(f"{number} of {len(records)}")
@@ -75,7 +75,7 @@ def demo(
     )
 
 
-def _records() -> list[tuple[Record, str]]:
+def _records() -> list[tuple[Answered, str]]:
     """The records of the demo, each with where it comes from."""
     from importlib.resources import files
 
@@ -97,7 +97,7 @@ def _introduction(ranker: str, count: int) -> str:
     return f"{count} questions, ranked by {ranker!r}."
 
 
-def _judged(record: Record, ranking: Ranking) -> Judged | None:
+def _judged(record: Answered, ranking: Ranking) -> Judged | None:
     """The verdict of the judge whose scores the record has, if it has any for all answers."""
     name = next(iter(record.candidates[0].scores or {}), None)
     if name is None:
@@ -111,7 +111,7 @@ def _judged(record: Record, ranking: Ranking) -> Judged | None:
 
 def _show(
     console: Console,
-    record: Record,
+    record: Answered,
     source: str,
     ranking: Ranking,
     seconds: float,
@@ -137,7 +137,7 @@ def _show(
     console.print(f"{passes_of(ranking)}, {1000 * seconds:.0f} ms\n", style="dim")
 
 
-def _answers(record: Record, ranking: Ranking, verdict: Judged | None) -> Any:
+def _answers(record: Answered, ranking: Ranking, verdict: Judged | None) -> Any:
     from rich.table import Table
     from rich.text import Text
 

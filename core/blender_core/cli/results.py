@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from blender_core.cli.messages import say
-from blender_core.cli.records import parsed
+from blender_core.data.lines import as_line, parsed
 from blender_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,26 +18,6 @@ View = Callable[[], "RenderableType"]
 """Makes what a terminal shows; called only where there is one."""
 
 __all__ = ["Results", "ResultsFile", "Screen", "View", "as_line"]
-
-
-def as_line(result: Mapping[str, Any]) -> bytes:
-    r"""A result as one line of JSON: UTF-8 with its line break, no NaN.
-
-    A lone surrogate, which UTF-8 has not, is written as JSON's own escape ``\ud83d``.
-    """
-    text = json.dumps(_finite(result), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
-
-
-def _finite(value: Any) -> Any:
-    """The value with null for NaN and infinity, which JSON has not."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return value
 
 
 class Results:

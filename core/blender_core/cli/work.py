@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import typer
 
 from blender_core.candidates import Task
 from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
-from blender_core.cli.records import Record, TwoAnswers, parsed
+from blender_core.cli.records import Answered, TwoAnswers
 from blender_core.cli.results import Results, ResultsFile, Screen
+from blender_core.data.lines import not_blank, parsed
 from blender_core.errors import BlenderError, InputError, describe
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Verb(Generic[Answer]):
         window: records answered together, and lost together if the machine stops.
     """
 
-    read: Callable[[Any], Record | TwoAnswers]
+    read: Callable[[Any], Answered | TwoAnswers]
     answer: Callable[[Sequence[Task]], Sequence[Answer]]
     as_json: Callable[[Task, Answer], dict[str, Any]]
     view: Callable[[str, Task, Answer], RenderableType]
@@ -91,24 +92,17 @@ class Given:
                 (1, {"instruction": self.instruction, "candidates": list(self.candidates or ())})
             ]
         elif self.file in (None, STDIN):
-            yield _not_blank(sys.stdin.buffer)
+            yield not_blank(sys.stdin.buffer)
         else:
             with Path(str(self.file)).open("rb") as file:
-                yield _not_blank(file)
+                yield not_blank(file)
 
     def count(self) -> int | None:
         """How many lines a file has; None for what can be read only once."""
         if self.file in (None, STDIN) or not Path(str(self.file)).is_file():
             return None
         with Path(str(self.file)).open("rb") as file:
-            return sum(1 for _ in _not_blank(file))
-
-
-def _not_blank(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(stream, 1):
-        content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if content.strip():
-            yield number, content
+            return sum(1 for _ in not_blank(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +218,7 @@ class _Run(Generic[Answer]):
             if self._results.answered(number, record.id):
                 self._bar.update()
             else:
-                yield Entry(number, record.id, record.task())
+                yield Entry(number, record.id, record.to_task())
 
     def _answers(self, window: Sequence[Entry]) -> Iterator[tuple[Entry, Answer]]:
         try:

@@ -1,0 +1,280 @@
+"""Files of records: JSON lines, also gzipped, parquet, and datasets of Hugging Face's library."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from blender_core.data.columns import (
+    dataset_rows,
+    datasets_library,
+    parquet_library,
+    parquet_rows,
+    saved_dataset,
+    table,
+)
+from blender_core.data.lines import as_line, not_blank, parsed
+from blender_core.data.pairs import from_pair, is_pair
+from blender_core.data.records import Record, as_value, read_record
+from blender_core.errors import InputError
+
+if TYPE_CHECKING:
+    import datasets
+
+__all__ = ["Fault", "Rows", "from_dataset", "read_records", "read_rows", "to_dataset"]
+__all__ += ["records_of", "suffix_of", "write_records", "write_values"]
+
+Rows = Iterable[tuple[int, Any]]
+"""Numbers, from 1, and JSON values; an `InputError` for what is no JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A record that cannot be used.
+
+    Attributes:
+        name: the file's.
+        line: its line, for parquet and datasets its row, from 1.
+        reason: what is wrong with it.
+    """
+
+    name: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: line {self.line}: {self.reason}"
+
+
+def read_records(
+    path: str | Path,
+    *,
+    on_fault: Callable[[Fault], None] | None = None,
+    same_models: bool = False,
+) -> Iterator[Record]:
+    """The records of a file, one after the other; preference data are records of two answers.
+
+    Args:
+        path: a file ``.jsonl`` (one record a line), ``.jsonl.gz`` or ``.parquet``, or a folder
+            that a dataset of Hugging Face's library was saved to.
+        on_fault: is told of every bad record, and reading goes on behind it.
+        same_models: whether a record is bad whose answers are not one each of the models that
+            the first one has.
+
+    Raises:
+        InputError: the file is of another kind, or, where there is no `on_fault`, a record is
+            bad: not JSON, of another shape, or with the id of an earlier one.
+        OSError: the file cannot be read.
+        MissingExtraError: it takes a library that is not installed.
+    """
+    rows = read_rows(path)
+    return records_of(rows, str(path), on_fault=on_fault, same_models=same_models)
+
+
+def records_of(
+    rows: Rows,
+    name: str,
+    *,
+    on_fault: Callable[[Fault], None] | None = None,
+    same_models: bool = False,
+) -> Iterator[Record]:
+    """The records among JSON values; what is wrong with the others is told as of that name.
+
+    Raises:
+        InputError: as of `read_records`.
+    """
+    checks = _Checks(same_models=same_models)
+    for number, value in rows:
+        try:
+            if isinstance(value, InputError):
+                raise value
+            record = from_pair(value) if is_pair(value) else read_record(value)
+            checks.check(number, record)
+        except InputError as error:
+            fault = Fault(name, number, str(error))
+            if on_fault is None:
+                raise InputError(str(fault)) from None
+            on_fault(fault)
+        else:
+            yield record
+
+
+class _Checks:
+    """What is wrong with a record only beside the others."""
+
+    def __init__(self, *, same_models: bool) -> None:
+        self._same_models = same_models
+        self._lines: dict[str | int, int] = {}
+        self._first: tuple[int, Counter[str]] | None = None
+
+    def check(self, line: int, record: Record) -> None:
+        if record.id is not None:
+            earlier = self._lines.setdefault(record.id, line)
+            if earlier != line:
+                raise InputError(f"the id {record.id!r} was there in line {earlier} already")
+        if self._same_models:
+            self._check_models(line, record)
+
+    def _check_models(self, line: int, record: Record) -> None:
+        named = [model for model in record.models if model is not None]
+        if len(named) < len(record.models):
+            place = record.models.index(None)
+            raise InputError(f"'candidates[{place}].model' is missing")
+        models = Counter(named)
+        if self._first is None:
+            self._first = line, models
+        first, wanted = self._first
+        faults = [f"no answer of {model!r}" for model in wanted - models]
+        faults += [f"one answer too many of {model!r}" for model in models - wanted]
+        if faults:
+            raise InputError(f"other models than in line {first}: {', '.join(faults)}")
+
+
+def read_rows(path: str | Path) -> Rows:
+    """The JSON values in a file of a kind that `read_records` reads.
+
+    Raises:
+        InputError: it is of another kind.
+        MissingExtraError: it takes a library that is not installed.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return dataset_rows(saved_dataset(path))
+    match _kind(path):
+        case "parquet":
+            return parquet_rows(path)
+        case kind:
+            return _json_rows(path, zipped=kind == "gz")
+
+
+def write_records(path: str | Path, records: Iterable[Record]) -> int:
+    """Write records to a file of a kind that `read_records` reads; returns how many.
+
+    The file is there only when it is whole: another one of that name stays as it is until then.
+    Parquet has columns of one type each: ids are written as texts where some are, ``cmp_results``
+    as text of JSON, and a score that is null as if it were not there. For it, all records are
+    held in memory.
+
+    Raises:
+        InputError: the file would be of another kind, or parquet cannot hold a record.
+        OSError: it cannot be written, for example because the disk is full.
+        MissingExtraError: it takes a library that is not installed.
+    """
+    return write_values(path, map(as_value, records))
+
+
+def write_values(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
+    """Like `write_records`, for any JSON objects.
+
+    Raises:
+        InputError: as there.
+        OSError: as there.
+        MissingExtraError: as there.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    if kind == "parquet":
+        columns = table(values)
+        with _whole(path) as file:
+            parquet_library().write_table(columns, file)
+        return int(columns.num_rows)
+    with _whole(path) as file:
+        if kind == "jsonl":
+            return _write_lines(file, values)
+        # without time and name, the same records make the same bytes
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as zipped:
+            return _write_lines(zipped, values)
+
+
+def to_dataset(records: Iterable[Record]) -> datasets.Dataset:
+    """The records as a dataset of Hugging Face's library, with the columns of a parquet file.
+
+    Raises:
+        InputError: its columns cannot hold a record.
+        MissingExtraError: the library is not installed.
+    """
+    return datasets_library().Dataset(table(map(as_value, records)))
+
+
+def from_dataset(
+    dataset: Iterable[Mapping[str, Any]],
+    *,
+    on_fault: Callable[[Fault], None] | None = None,
+    same_models: bool = False,
+) -> Iterator[Record]:
+    """The records of a dataset of Hugging Face's library, for example of MixInstruct.
+
+    Raises:
+        InputError: as of `read_records`.
+    """
+    rows = dataset_rows(dataset)
+    return records_of(rows, "dataset", on_fault=on_fault, same_models=same_models)
+
+
+def suffix_of(path: str | Path) -> str:
+    """``.jsonl``, ``.jsonl.gz`` or ``.parquet``: for files of the same kind as that one.
+
+    Raises:
+        InputError: it is of another kind.
+    """
+    path = Path(path)
+    kind = "jsonl" if path.is_dir() else _kind(path)
+    return {"jsonl": ".jsonl", "gz": ".jsonl.gz", "parquet": ".parquet"}[kind]
+
+
+def _kind(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    match suffixes:
+        case [*_, ".jsonl" | ".ndjson"]:
+            return "jsonl"
+        case [*_, ".jsonl" | ".ndjson", ".gz"]:
+            return "gz"
+        case [*_, ".parquet"]:
+            return "parquet"
+    raise InputError(f"{path}: not a file name with .jsonl, .jsonl.gz or .parquet at its end")
+
+
+def _json_rows(path: Path, *, zipped: bool) -> Iterator[tuple[int, Any]]:
+    number = 0
+    with path.open("rb") as file:
+        lines: BinaryIO = gzip.GzipFile(fileobj=file) if zipped else file  # type: ignore[assignment]  # reads bytes just the same
+        try:
+            for number, line in not_blank(lines):
+                yield number, _parsed(line)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            yield number + 1, InputError(f"the rest cannot be unzipped: {error}")
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return parsed(line)
+    except InputError as error:
+        return error
+
+
+def _write_lines(file: BinaryIO | gzip.GzipFile, values: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    for value in values:
+        file.write(as_line(value))
+        count += 1
+    return count
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name when all of it is written."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
