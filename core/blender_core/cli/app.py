@@ -15,6 +15,7 @@ from blender_core.cli.demo import demo
 from blender_core.cli.fuse import fuse
 from blender_core.cli.messages import INTERRUPTED, USAGE, say
 from blender_core.cli.rank import rank
+from blender_core.cli.train import train
 from blender_core.errors import BlenderError
 
 __all__ = ["app", "main"]
@@ -54,6 +55,7 @@ app = typer.Typer(
 for command in (demo, rank, compare, fuse, blend):
     app.command(no_args_is_help=False)(command)
 app.add_typer(data, name="data")
+app.add_typer(train, name="train")
 
 
 def _print_version(asked: bool) -> None:

@@ -1,0 +1,149 @@
+"""A model to begin with: an encoder that becomes a ranker, or a ranker that goes on learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import AddedToken, Tokenizer
+
+from blender_core.comparison.checkpoints.files import read_json, resolve
+from blender_core.comparison.checkpoints.layouts import OWN_FORMAT
+from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
+from blender_core.comparison.cross_encoder import CrossEncoder
+from blender_core.comparison.encoding import Limits, Markers
+from blender_core.comparison.pair_model import PairModel
+from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.errors import CheckpointError, InputError
+from blender_core.training.config import RankerConfig
+
+__all__ = ["ranker_to_train"]
+
+_POSITIONS = 2048
+"""Tokens of a row where the encoder itself sets no limit; as in PairRM."""
+
+_NAMED_AT_MOST = 5
+
+
+def ranker_to_train(config: RankerConfig) -> CrossEncoder:
+    """The cross-encoder a training begins with, float32 on the CPU.
+
+    `config.start` is a ranker in any layout that `PairRanker.from_pretrained` reads, or any
+    encoder with a ``tokenizer.json`` or ``spm.model``. An encoder gets the markers, which start
+    as copies of the token that opens a text ([CLS]; where a tokenizer has none, of the one that
+    ends it), and a new head.
+
+    Raises:
+        CheckpointError: the model cannot be read.
+        InputError: the lengths exceed the encoder's positions, or `config.tasks` do not fit the
+            head.
+    """
+    folder = resolve(config.start)
+    described = read_json(folder / "config.json")
+    if described.get("format") == OWN_FORMAT or described.keys() & {
+        "ranker_type",
+        "cand1_prefix_id",
+    }:
+        ranker = CrossEncoder.from_pretrained(
+            folder,
+            device="cpu",
+            dtype="float32",
+            source_max_length=config.source_max_length,
+            candidate_max_length=config.candidate_max_length,
+        )
+        outputs = ranker.model.head_layer[-1].out_features
+        if outputs != (wanted := max(1, len(config.tasks))):
+            raise InputError(
+                f"{folder}: the ranker's head has {outputs} outputs, 'tasks' needs {wanted}; "
+                "start from an encoder, which gets a new head"
+            )
+        return ranker
+    return _new_ranker(folder, config)
+
+
+def _new_ranker(folder: Path, config: RankerConfig) -> CrossEncoder:
+    markers = Markers()
+    vocabulary = _vocabulary(folder)
+    vocabulary.add_tokens([AddedToken(token, normalized=True) for token in markers])
+    tokenizer = TextTokenizer(vocabulary, tuple(markers))
+    with _seeded(config.seed):
+        backbone = _encoder(folder)
+        rows = max(vocabulary.get_vocab(with_added_tokens=True).values()) + 1
+        if rows > backbone.get_input_embeddings().num_embeddings:
+            backbone.resize_token_embeddings(rows, mean_resizing=False)
+        model = PairModel(backbone, max(1, len(config.tasks)), config.drop_out)
+    _start_markers(backbone, tokenizer, markers)
+    return CrossEncoder(
+        model, tokenizer, _limits(backbone.config, config), markers, device="cpu", dtype="float32"
+    )
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's chance from this seed, and afterwards as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def _vocabulary(folder: Path) -> Tokenizer:
+    if (file := folder / "tokenizer.json").is_file():
+        return TextTokenizer.from_file(file).full
+    if (file := folder / "spm.model").is_file():
+        return tokenizer_from_sentencepiece(file)
+    raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")
+
+
+def _encoder(folder: Path) -> Any:
+    """The encoder with its weights; only a pooler, which nothing here reads, may be missing."""
+    version = tuple(map(int, transformers.__version__.split(".")[:2]))
+    precision = {"dtype" if version >= (4, 56) else "torch_dtype": torch.float32}
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # what is missing is told below, in words
+    try:
+        backbone, report = transformers.AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **precision,
+        )
+    except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise CheckpointError(f"{folder}: not a readable encoder: {reason}") from error
+    finally:
+        logging.set_verbosity(verbosity)
+    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    if missing:
+        named = ", ".join(missing[:_NAMED_AT_MOST]) + (", ..." * (len(missing) > _NAMED_AT_MOST))
+        raise CheckpointError(f"{folder}: {len(missing)} of the encoder's weights missing: {named}")
+    return backbone
+
+
+def _start_markers(backbone: Any, tokenizer: TextTokenizer, markers: Markers) -> None:
+    before, after = tokenizer.frame(markers.source)
+    if not before and not after:
+        return  # a tokenizer without such tokens: the markers keep their random vectors
+    like = before[0] if before else after[-1]
+    table = backbone.get_input_embeddings().weight
+    with torch.no_grad():
+        table[[tokenizer.id_of(marker) for marker in markers]] = table[like].clone()
+
+
+def _limits(encoder: Any, config: RankerConfig) -> Limits:
+    positions = _POSITIONS
+    if not encoder.is_encoder_decoder and getattr(encoder, "position_biased_input", True):
+        positions = min(positions, getattr(encoder, "max_position_embeddings", positions))
+        if encoder.model_type in ("roberta", "xlm-roberta"):
+            positions -= encoder.pad_token_id + 1
+    source, candidate = config.source_max_length, config.candidate_max_length
+    if source is None:
+        source = positions // 4 if candidate is None else positions - 2 * candidate
+    if candidate is None:
+        candidate = (positions - source) // 2
+    return Limits(source, candidate)
