@@ -12,6 +12,7 @@ from blender_core.cli.blend import blend
 from blender_core.cli.compare import compare
 from blender_core.cli.data import data
 from blender_core.cli.demo import demo
+from blender_core.cli.evaluate import evaluate
 from blender_core.cli.fuse import fuse
 from blender_core.cli.messages import INTERRUPTED, USAGE, say
 from blender_core.cli.rank import rank
@@ -52,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, rank, compare, fuse, blend):
+for command in (demo, rank, compare, fuse, blend, evaluate):
     app.command(no_args_is_help=False)(command)
 app.add_typer(data, name="data")
 app.add_typer(train, name="train")

@@ -1,0 +1,282 @@
+"""``blended-llm evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blender_core.cli import options
+from blender_core.cli.evaluation_models import Models, read_gap, read_metric
+from blender_core.cli.evaluation_outputs import Outputs
+from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
+from blender_core.cli.options import DEFAULT_RANKER, Loading
+from blender_core.errors import InputError
+
+if TYPE_CHECKING:
+    from blender_core.data.files import Fault
+    from blender_core.data.records import Record
+    from blender_core.evaluation.wanted import MetricWanted
+
+__all__ = ["Group", "evaluate"]
+
+_MEASURES = "What is measured"
+_RESULTS = "Results"
+_DEFAULT_METRICS = ("rouge2", "rougeL", "bleu", "chrf")
+
+
+class Group(str, Enum):
+    """By what records are grouped."""
+
+    source = "source"
+    task = "task"
+    label_kind = "label_kind"
+    id = "id"
+
+
+def evaluate(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Records: .jsonl, .jsonl.gz, .parquet or a saved dataset."),
+    ],
+    ranker: Annotated[
+        list[str] | None,
+        typer.Option(help="As of 'rank'; give one --ranker each.", rich_help_panel="Models"),
+    ] = None,
+    fuser: Annotated[
+        str | None,
+        typer.Option(
+            help="Hub id or folder of a fuser: adds a blend for each --ranker.",
+            rich_help_panel="Models",
+        ),
+    ] = None,
+    top_k: options.TopK = 3,
+    no_verify: options.NoVerify = False,
+    max_new_tokens: options.MaxNewTokens = None,
+    schedule: options.Schedule = None,
+    aggregation: options.Aggregation = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    base_model: options.BaseModel = None,
+    max_batch_tokens: options.MaxBatchTokens = None,
+    local_files_only: options.LocalFilesOnly = False,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME or NAME=MODEL; give one --metric each. bertscore, bartscore, "
+            "bartscore_precision, bartscore_f, bleurt (these take a hub id or folder as MODEL), "
+            "rouge1, rouge2, rougeL, bleu, chrf, stored:SCORE (a score that the answers have). "
+            "Default: rouge2, rougeL, bleu, chrf where there are reference answers.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int,
+        typer.Option(min=1, help="Texts of one pass of a metric.", rich_help_panel=_MEASURES),
+    ] = 16,
+    bertscore_layer: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Whose vectors BERTScore compares; default: what bert-score recommends.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = None,
+    reference_model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model that picks are compared with; give one --reference-model each.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="A ranker (as of --ranker) that judges all answers and fused texts, in place of "
+            "the records' verdicts and scores.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = None,
+    judge_score: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A score by which records that have it are judged; give one --judge-score each. "
+            "Others: by their verdicts on pairs, else by their first score.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = None,
+    gap: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SCORE=NUMBER: answers whose judge's scores differ by this or less tie.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = None,
+    group_by: Annotated[
+        Group | None,
+        typer.Option(
+            help="Also by group; 'id' is what stands before the first '-' of an id.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            help="Add longest, shortest, question overlap and consensus.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = True,
+    same_models: Annotated[
+        bool,
+        typer.Option(
+            "--same-models",
+            help="Leave out records whose answers are not one each of the first one's models.",
+            rich_help_panel=_MEASURES,
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many records.", rich_help_panel=_MEASURES)
+    ] = None,
+    resamples: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Draws of the bootstrap; 0: no intervals.", rich_help_panel=_MEASURES
+        ),
+    ] = 1000,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the bootstrap.", rich_help_panel=_MEASURES)
+    ] = 0,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", help="Write everything here; - is stdout.", rich_help_panel=_RESULTS
+        ),
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write the figures.", rich_help_panel=_RESULTS)
+    ] = None,
+    html_file: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write a page with plots.", rich_help_panel=_RESULTS),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what is computed here. Default: FILE's name with '.evaluation.partial', "
+            "in this folder, until the end.",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on where an earlier run was stopped.", rich_help_panel=_RESULTS
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Overwrite what is there.", rich_help_panel=_RESULTS),
+    ] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure rankers, fusers and single models on records with references or judgements."""
+    outputs = Outputs(file, json_file, csv_file, html_file, cache, resume=resume, force=force)
+    loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
+    metrics = [
+        read_metric(one, batch_size, bertscore_layer, loading) for one in metric or _DEFAULT_METRICS
+    ]
+    gaps = dict(map(read_gap, gap or ()))
+
+    from blender_core.evaluation.evaluation import evaluate as measured
+    from blender_core.evaluation.figures import Bootstrap
+    from blender_core.evaluation.truth import Judge
+    from blender_core.evaluation.wanted import Evaluation
+
+    if any(one.settings is not None for one in metrics):
+        from blender_core.cli.models import _show_bars
+
+        _show_bars(loading)
+    records, faults = _read(file, limit, same_models=same_models)
+    if metric is None and all(record.output is None for record in records):
+        metrics = []
+    wanted = Evaluation(
+        metrics=metrics,
+        reference_models=reference_model or (),
+        judge=Judge(judge_score or (), gaps),
+        group=None if group_by is None else _grouping(group_by),
+        bootstrap=Bootstrap(resamples, seed),
+        progress=_bars(quiet),
+    )
+    names = list(dict.fromkeys(ranker or ([] if fuser is None else [DEFAULT_RANKER])))
+    models = Models(loading, schedule, aggregation, baselines)
+    models.add_rankers(wanted, names, judge)
+    if fuser is not None:
+        models.add_blends(wanted, names, fuser, (top_k, not no_verify, max_new_tokens))
+    wanted.settings = {
+        "file": str(file),
+        "rankers": names,
+        "fuser": fuser,
+        "metrics": [_told(one) for one in metrics],
+        "reference_models": reference_model or [],
+        "judge": judge,
+        "judge_scores": judge_score or [],
+        "gaps": gaps,
+        "resamples": resamples,
+        "seed": seed,
+        "left_out": faults,
+    }
+    with outputs.store() as store:
+        if store.found:
+            say(f"going on with {store.found} results of an earlier run")
+        try:
+            report = measured(records, wanted, store)
+        except KeyboardInterrupt:
+            say(outputs.farewell(store))
+            raise typer.Exit(INTERRUPTED) from None
+        except OSError as error:
+            say(outputs.farewell(store))
+            raise error from None
+    outputs.write(report)
+    if faults:
+        say(f"{faults} of {faults + len(records)} records were left out")
+        raise typer.Exit(FAILED)
+
+
+def _read(file: Path, limit: int | None, *, same_models: bool) -> tuple[list[Record], int]:
+    """The records, and how many were left out; what is wrong with these is said."""
+    from blender_core.data.files import read_records
+
+    faults: list[Fault] = []
+    records = list(
+        islice(read_records(file, on_fault=faults.append, same_models=same_models), limit)
+    )
+    for fault in faults:
+        say(str(fault))
+    if not records:
+        raise InputError(f"{file}: there is no record to evaluate")
+    return records, len(faults)
+
+
+def _told(metric: MetricWanted) -> str:
+    return metric.name if metric.settings is None else f"{metric.name}={metric.settings.model}"
+
+
+def _grouping(group: Group) -> Callable[[Record], str]:
+    def name(record: Record) -> str:
+        if group is Group.id:
+            return str(record.id).partition("-")[0] if record.id is not None else "no id"
+        return getattr(record, group.value) or f"no {group.value}"
+
+    return name
+
+
+def _bars(quiet: bool) -> Callable[[str, int], Any] | None:
+    if not shows_progress(quiet=quiet):
+        return None
+    from tqdm import tqdm
+
+    return lambda title, total: tqdm(total=total, desc=title, unit="record", leave=False)

@@ -1,0 +1,1 @@
+"""Metrics, and how well rankers, fusers and single models do."""

@@ -1,0 +1,38 @@
+"""A ranker whose rankings of some tasks are known: a blend then need not rank again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from blender_core.candidates import Ranking, Task
+from blender_core.ranking.ranker import Duel, Ranker
+
+__all__ = ["KnownRanker"]
+
+
+class KnownRanker(Ranker):
+    """Gives known rankings, and asks another ranker for all else.
+
+    Args:
+        ranker: the other one.
+        known: rankings by task.
+    """
+
+    def __init__(self, ranker: Ranker, known: Mapping[Task, Ranking]) -> None:
+        self._ranker = ranker
+        self._known = known
+
+    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
+        """Rank many tasks."""
+        wanted = list(tasks)
+        unknown = list(dict.fromkeys(task for task in wanted if task not in self._known))
+        found = dict(
+            zip(unknown, self._ranker.rank_many(unknown, show_progress=show_progress), strict=True)
+            if unknown
+            else ()
+        )
+        return [self._known.get(task) or found[task] for task in wanted]
+
+    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Compare challengers with incumbents in both orders."""
+        return self._ranker.duel_many(duels)
