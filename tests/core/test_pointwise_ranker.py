@@ -278,16 +278,22 @@ def test_scores_do_not_depend_on_the_batch(tmp_path):
     assert scores(tmp_path, max_batch_tokens=200) == pytest.approx(alone, abs=1e-5)
 
 
-def ultra_folder(folder):
+VALUE_HEADS = {
+    "ultra-rm": ("model.", "regression_head", "Human: {}\n\nAssistant: {}"),
+    "starling-rm": ("transformer.", "v_head", "<s>[INST] {} </s> [/INST] {}</s>"),
+}
+
+
+def value_head_folder(folder, prefix, head_name):
     torch.manual_seed(11)
     tokenizer = decoder_tokenizer(scheme="always")
     config = LlamaConfig(**SMALL, vocab_size=len(tokenizer), max_position_embeddings=256)
     backbone = LlamaModel(config).eval()
     head = torch.randn(1, 16)
-    weights = {f"model.{name}": tensor for name, tensor in backbone.state_dict().items()}
-    weights["regression_head.weight"] = head
-    # Left in the published file by the transformers of its day.
-    weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+    weights = {f"{prefix}{name}": tensor for name, tensor in backbone.state_dict().items()}
+    weights[f"{head_name}.weight"] = head
+    # Left in published files by the transformers of their day.
+    weights[f"{prefix}layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
     config.architectures = ["LlamaRewardModel"]
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -295,12 +301,13 @@ def ultra_folder(folder):
     return backbone, head, tokenizer
 
 
-def test_ultra_rm(tmp_path):
-    backbone, head, tokenizer = ultra_folder(tmp_path)
+@pytest.mark.parametrize("format", VALUE_HEADS)
+def test_value_heads_read_the_last_token_of_their_template(format, tmp_path):
+    prefix, head_name, template = VALUE_HEADS[format]
+    backbone, head, tokenizer = value_head_folder(tmp_path, prefix, head_name)
     expected = []
     for question, answer in ITEMS:
-        text = f"Human: {question}\n\nAssistant: {answer}"
-        ids = tokenizer(text, return_tensors="pt").input_ids
+        ids = tokenizer(template.format(question, answer), return_tensors="pt").input_ids
         assert ids[0, 0] == 1
         with torch.inference_mode():
             hidden = backbone(ids).last_hidden_state[0, -1]

@@ -15,7 +15,7 @@ from blender_core.comparison.pointwise.classification import ClassificationScore
 from blender_core.comparison.pointwise.model_scorer import ModelScorer
 from blender_core.comparison.pointwise.simcls import SimCLSScorer
 from blender_core.comparison.pointwise.summareranker import SummaRerankerScorer
-from blender_core.comparison.pointwise.ultra_rm import UltraRMScorer
+from blender_core.comparison.pointwise.value_head import starling_rm, ultra_rm
 from blender_core.errors import CheckpointError, InputError
 
 __all__ = ["FORMATS", "load_scorer"]
@@ -24,7 +24,8 @@ FORMATS: dict[str, Callable[[Checkpoint], ModelScorer]] = {
     "classification": ClassificationScorer,
     "simcls": SimCLSScorer,
     "summareranker": SummaRerankerScorer,
-    "ultra-rm": UltraRMScorer,
+    "ultra-rm": ultra_rm,
+    "starling-rm": starling_rm,
 }
 
 _RANKER_TYPES = {"simcls": "simcls", "dual": "simcls", "summareranker": "summareranker"}
@@ -100,6 +101,8 @@ def _detected(where: str, config: Mapping[str, Any], weights: Mapping[str, torch
         return _RANKER_TYPES[ranker_type]
     if "regression_head.weight" in weights:
         return "ultra-rm"
+    if "v_head.weight" in weights:
+        return "starling-rm"
     architectures = [str(name) for name in config.get("architectures") or ()]
     if any(name.endswith("ForSequenceClassification") for name in architectures):
         return "classification"
