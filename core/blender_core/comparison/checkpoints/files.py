@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 from blender_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import torch
 
-__all__ = ["read_json", "read_weights", "resolve", "tensors_into"]
+__all__ = [
+    "check_report",
+    "dtype_option",
+    "read_json",
+    "read_weights",
+    "resolve",
+    "tensors_into",
+]
 
 _WANTED = ["*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt", "*.jinja"]
 _NAMED_AT_MOST = 5
@@ -158,26 +165,60 @@ def tensors_into(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], w
     # Older programs saved this buffer, a mere arange; nobody saves it any more.
     weights = {name: w for name, w in weights.items() if not name.endswith(".position_ids")}
     own = {name: w for name, w in own.items() if not name.endswith(".position_ids")}
+    check_fit(
+        where,
+        missing={n for n in own.keys() - weights.keys() if own[n].data_ptr() not in shared},
+        unexpected=weights.keys() - own.keys(),
+        reshaped={n for n in own.keys() & weights.keys() if own[n].shape != weights[n].shape},
+    )
+    module.load_state_dict(weights, strict=False)
+
+
+def check_fit(
+    where: Path, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]
+) -> None:
+    """Refuse weights that do not fit their model exactly.
+
+    Args:
+        where: the checkpoint's folder.
+        missing: weights of the model that the checkpoint lacks.
+        unexpected: weights of the checkpoint that the model has not.
+        reshaped: weights of another shape.
+
+    Raises:
+        CheckpointError: there are any; some are named.
+    """
     faults = [
-        (f"{len(names)} {what}", sorted(names))
+        f"{len(names)} {what}: {', '.join(names[:_NAMED_AT_MOST])}"
+        + (", ..." if len(names) > _NAMED_AT_MOST else "")
         for what, names in (
-            (
-                "missing",
-                {n for n in own.keys() - weights.keys() if own[n].data_ptr() not in shared},
-            ),
-            ("not part of the model", weights.keys() - own.keys()),
-            (
-                "of another shape",
-                {n for n in own.keys() & weights.keys() if own[n].shape != weights[n].shape},
-            ),
+            ("missing", sorted(missing)),
+            ("not part of the model", sorted(unexpected)),
+            ("of another shape", sorted(reshaped)),
         )
         if names
     ]
     if faults:
-        listed = "; ".join(
-            f"{what}: {', '.join(names[:_NAMED_AT_MOST])}"
-            + (", ..." if len(names) > _NAMED_AT_MOST else "")
-            for what, names in faults
-        )
-        raise CheckpointError(f"{where}: the weights do not fit the model. {listed}")
-    module.load_state_dict(weights, strict=False)
+        raise CheckpointError(f"{where}: the weights do not fit the model. {'; '.join(faults)}")
+
+
+def check_report(where: Path, report: Mapping[str, Any]) -> None:
+    """Like `check_fit`, for the report that transformers gives with ``output_loading_info``."""
+    check_fit(
+        where,
+        missing=report["missing_keys"],
+        unexpected=report["unexpected_keys"],
+        # Names in transformers 4, (name, shape, shape) in 5.
+        reshaped=[key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]],
+    )
+
+
+def dtype_option(dtype: torch.dtype) -> dict[str, Any]:
+    """The precision as ``from_pretrained`` of this version of transformers spells it.
+
+    Without it, transformers 5 keeps the file's precision and 4 takes float32.
+    """
+    import transformers
+
+    version = tuple(map(int, transformers.__version__.split(".")[:2]))
+    return {"dtype" if version >= (4, 56) else "torch_dtype": dtype}
