@@ -130,7 +130,7 @@ def _is_pairwise(name: str, loading: Loading) -> bool:
 
 def _show_bars(loading: Loading) -> None:
     """Have downloads and weights show progress where we would."""
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
     from transformers.utils import logging
 
     if shows_progress(quiet=loading.quiet):
