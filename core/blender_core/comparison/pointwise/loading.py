@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from blender_core.checks import positive
 from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
 from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
@@ -52,8 +53,8 @@ def load_scorer(
     if format is not None and format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
     for name, value in (("max_batch_tokens", max_batch_tokens), ("max_length", max_length)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} must be positive, got {value}")
+        if value is not None:
+            positive(name, value)
     chosen_device = pick_device(device)
     chosen_dtype = pick_dtype(dtype, chosen_device)
     access: dict[str, Any] = {
