@@ -475,7 +475,7 @@ THREE_LABELS = {"0": "a", "1": "b", "2": "c"}
         (lambda folder: (folder / "config.json").unlink(), r"config\.json: file is missing"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), r"tokenizer\.json"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer; expected"),
-        (rewritten(hidden_size="wide"), "no known model"),
+        (rewritten(hidden_size="wide"), "the config is unusable"),
         (rewritten(num_attention_heads=3), "do not fit.*multiple"),
         (rewritten(model_type="no-such-model"), "no known model"),
         (rewritten(architectures=["BertModel"]), r"no known pointwise format.*format="),
@@ -518,7 +518,7 @@ def test_a_format_can_be_named(tmp_path):
         scores(tmp_path, format="bradley")
     with pytest.raises(CheckpointError, match="names no base model"):
         scores(tmp_path, format="summareranker")
-    with pytest.raises(InputError, match="max_batch_tokens must be positive"):
+    with pytest.raises(InputError, match="'max_batch_tokens' must be a whole number of at least 1"):
         scores(tmp_path, max_batch_tokens=0)
 
 

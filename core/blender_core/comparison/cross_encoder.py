@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from blender_core.candidates import Pair
 from blender_core.checks import positive
 from blender_core.comparison.batching import pack
+from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import read_weights, resolve, tensors_into
 from blender_core.comparison.checkpoints.layouts import Layout, read_layout
 from blender_core.comparison.checkpoints.own import write_own
@@ -235,15 +236,15 @@ def _no_init_weights() -> AbstractContextManager[None]:
 
 def _load_model(folder: Path, layout: Layout) -> PairModel:
     """The model, float32 on the CPU, built from its config and filled from the folder alone."""
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
     weights = read_weights(folder)
+    config = transformers_config(layout.encoder, folder)
     try:
-        config = AutoConfig.for_model(**layout.encoder)
         with _no_init_weights():
             backbone = AutoModel.from_config(config)
         backbone.tie_weights()
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # every kind of model fails in its own way
         raise CheckpointError(f"{folder}: the encoder's config is unusable: {error}") from error
     backbone = backbone.float()
     embeddings = backbone.get_input_embeddings()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_core.comparison.checkpoints.files import check_report, dtype_option
+from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError
 from blender_core.fusion.prompt import REQUEST
@@ -25,9 +26,11 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     """
     from transformers import AutoModelForSeq2SeqLM
 
+    config = transformers_config(read_json(folder / "config.json"), folder)
     try:
         model, report = AutoModelForSeq2SeqLM.from_pretrained(
             folder,
+            config=config,
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,

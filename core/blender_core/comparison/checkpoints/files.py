@@ -24,7 +24,8 @@ __all__ = [
     "tensors_into",
 ]
 
-_WANTED = ["*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt", "*.jinja"]
+_WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_LEGACY_WEIGHTS = ["pytorch_model*.bin"]
 _NAMED_AT_MOST = 5
 
 
@@ -50,10 +51,12 @@ def resolve(
     Raises:
         CheckpointError: there is neither such a folder nor a model of that name to be had.
     """
+    name = str(model)
+    if not name:
+        raise CheckpointError("the name of the model is empty: give a folder or a hub id")
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
-    name = str(model)
     if folder.exists():
         raise CheckpointError(f"{name}: a checkpoint is a folder, this is a file")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
@@ -61,7 +64,7 @@ def resolve(
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    try:
+    def download(patterns: list[str]) -> Path:
         return Path(
             snapshot_download(
                 name,
@@ -69,15 +72,22 @@ def resolve(
                 cache_dir=None if cache_folder is None else Path(cache_folder),
                 local_files_only=local_files_only,
                 token=token,
-                allow_patterns=allow_patterns or _WANTED,
+                allow_patterns=patterns,
+                ignore_patterns=["*/*"],  # intermediate checkpoints and other formats
             )
         )
+
+    try:
+        folder = download(allow_patterns or _WANTED)
+        if allow_patterns is None and not any(folder.glob("*.safetensors")):
+            return download(_LEGACY_WEIGHTS)
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(
             f"{name}: neither a folder nor to be had from the hub ({reason}). "
             "Give the path of a downloaded checkpoint to work without a network"
         ) from error
+    return folder
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -120,8 +130,10 @@ def _weight_files(folder: Path) -> list[Path]:
             return [folder / name]
         index = folder / f"{name}.index.json"
         if index.is_file():
-            shards = set(read_json(index).get("weight_map", {}).values())
-            return [folder / Path(shard).name for shard in sorted(shards)]
+            shards = read_json(index).get("weight_map")
+            if not isinstance(shards, dict) or not all(isinstance(f, str) for f in shards.values()):
+                raise CheckpointError(f"{index}: 'weight_map' must map weights to files")
+            return [folder / Path(shard).name for shard in sorted(set(shards.values()))]
     raise CheckpointError(f"{folder}: no weights; expected model.safetensors or pytorch_model.bin")
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from tokenizers import AddedToken
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoTokenizer
 
+from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
-from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError
 
 __all__ = [
@@ -67,10 +68,7 @@ def config_in(folder: Path) -> Any:
     Raises:
         CheckpointError: transformers cannot read it or does not know the model.
     """
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # every kind of config checks itself in its own way
-        raise CheckpointError(f"{folder}: config.json is of no known model: {error}") from error
+    return transformers_config(read_json(folder / "config.json"), folder)
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -85,7 +83,7 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
         CheckpointError: there is none, or none that gives a fast tokenizer.
     """
     if (folder / "tokenizer.json").is_file():
-        full = TextTokenizer.from_file(folder / "tokenizer.json").full
+        full = read_tokenizer(folder / "tokenizer.json")
     elif (folder / "spm.model").is_file():
         full = tokenizer_from_sentencepiece(folder / "spm.model")
     elif not has_tokenizer(folder):

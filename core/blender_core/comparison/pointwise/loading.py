@@ -10,6 +10,7 @@ import torch
 
 from blender_core.checks import positive
 from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
+from blender_core.comparison.checkpoints.layouts import is_pairwise
 from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
 from blender_core.comparison.pointwise.classification import ClassificationScorer
@@ -94,7 +95,7 @@ def _detected(where: str, config: Mapping[str, Any], weights: Mapping[str, torch
         CheckpointError: it is none of ours.
     """
     ranker_type = config.get("ranker_type")
-    if ranker_type == "pairranker" or "cand1_prefix_id" in config:
+    if is_pairwise(config):
         raise CheckpointError(
             f"{where}: a pairwise ranker; load it with PairRanker.from_pretrained"
         )
