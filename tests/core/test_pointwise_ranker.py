@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -200,14 +201,20 @@ def test_decoders_read_the_answer_in_their_chat_template(template, pad, scheme, 
 
 
 def test_special_tokens_in_user_text_are_text(tmp_path):
-    folders = {name: tmp_path / name for name in ("pair", "chat")}
+    folders = {name: tmp_path / name for name in ("pair", "chat", "roles")}
     bert_folder(folders["pair"])
     tokenizer = decoder_tokenizer(TRIMMING)
     config = LlamaConfig(**SMALL, max_position_embeddings=256, pad_token_id=3)
     classifier(folders["chat"], config, tokenizer)
+    shutil.copytree(folders["chat"], folders["roles"])
+    spec = json.loads((folders["roles"] / "tokenizer.json").read_text())
+    for token in spec["added_tokens"]:
+        token["special"] &= token["content"] not in {"<|user|>", "<|assistant|>"}
+    (folders["roles"] / "tokenizer.json").write_text(json.dumps(spec))
     for name, specials in (
         ("pair", ["[CLS]", "[SEP]", "[PAD]"]),
         ("chat", ["<s>", "</s>", "<pad>", "<|user|>", "<|assistant|>"]),
+        ("roles", ["<|user|>", "<|assistant|>"]),
     ):
         rows = PointwiseRanker.from_pretrained(folders[name], device="cpu").scorer._rows
         reader = AutoTokenizer.from_pretrained(folders[name])
