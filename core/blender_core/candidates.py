@@ -33,7 +33,7 @@ class Candidate:
     source: str | None = None
 
     def __post_init__(self) -> None:
-        checks.text("text", self.text)
+        checks.text("candidate.text", self.text)
 
     @classmethod
     def of(cls, value: Candidate | str) -> Candidate:

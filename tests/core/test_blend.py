@@ -207,7 +207,10 @@ def test_real_models_end_to_end(pairrm_float32: CrossEncoder):
         (lambda: blender(None).blend("q", []), "'candidates' is empty"),
         (lambda: blender(None).blend("q", "abc"), "must be a list of answers, got one str"),
         (lambda: blender(None).blend(None, ["a"]), "'instruction' must be a str, got NoneType"),
-        (lambda: blender(None).blend("q", ["a", None]), "'text' must be a str, got NoneType"),
+        (
+            lambda: blender(None).blend("q", ["a", None]),
+            "'candidate.text' must be a str, got NoneType",
+        ),
         (lambda: blender(None).blend_many(["q"]), "expected a Task, got str"),
         (lambda: PairRanker("llm-blender/PairRM"), "use PairRanker.from_pretrained"),
     ],
