@@ -9,7 +9,8 @@ BUDGETS = (1, 256, 512, 1024, 2048, 4096, 8192)
 
 
 def main() -> None:
-    encoder = cross_encoder(layers=2)
+    encoder = cross_encoder(layers=2, device=None)
+    print(f"on {encoder.device}, {encoder.dtype}")
     print("tokens a second relative to one row at a time (budget 1)")
     print(f"{'row':>6}" + "".join(f"{budget:>8}" for budget in BUDGETS))
     for length, count in ((80, 96), (200, 40), (500, 16), (1000, 8)):

@@ -21,7 +21,7 @@ TOKENIZER = GOLDEN / "checkpoints" / "tiny-PairRM" / "tokenizer.json"
 VOCABULARY = 2005
 
 
-def cross_encoder(layers: int = 6, max_batch_tokens: int | None = None) -> CrossEncoder:
+def cross_encoder(layers: int = 6, device: str | None = "cpu") -> CrossEncoder:
     """A cross-encoder as wide as PairRM with so many of its 24 layers."""
     torch.manual_seed(0)
     shape = {
@@ -34,9 +34,8 @@ def cross_encoder(layers: int = 6, max_batch_tokens: int | None = None) -> Cross
         model,
         tokenizer,
         Limits(1224, 412),
-        device="cpu",
-        dtype="float32",
-        max_batch_tokens=max_batch_tokens,
+        device=device,
+        dtype="float32" if device == "cpu" else None,
     )
 
 

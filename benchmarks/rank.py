@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import wraps
 
 import numpy as np
 import torch
@@ -45,16 +46,23 @@ def main() -> None:
         for q in (1, 2)
     ]
     inside = 0.0
-    forward = encoder._forward
+    layers = encoder._encoder._layers
 
-    def timed(rows):  # noqa: ANN001, ANN202
-        nonlocal inside
-        start = time.perf_counter()
-        result = forward(rows)
-        inside += time.perf_counter() - start
-        return result
+    def timed(work):  # noqa: ANN001, ANN202
+        @wraps(type(work).__call__)
+        def run(*arguments):  # noqa: ANN002, ANN202
+            nonlocal inside
+            start = time.perf_counter()
+            result = work(*arguments)
+            inside += time.perf_counter() - start
+            return result
 
-    encoder._forward = timed  # type: ignore[method-assign]
+        if hasattr(work, "at"):
+            run.at = timed(work.at)
+        return run
+
+    # All that is not in the layers themselves counts as overhead: tokenizing, padding, embeddings.
+    encoder._encoder._layers = [*map(timed, layers)]
     ranker = PairRanker(encoder)
     ours, overhead, theirs, peaks = [], [], [], []
     for _ in range(2):
@@ -93,5 +101,5 @@ def main() -> None:
     print(f"pairs a second: {len(lengths) / min(theirs):.2f} and {len(lengths) / min(ours):.2f}")
     print(f"of the matrix product's peak: {share:.0%}")
     print(f"padding computed: {their_padding:.1%} and {padding:.1%}")
-    print(f"time outside the encoder: {min(overhead):.2%}")
+    print(f"time outside the encoder's layers: {min(overhead):.2%}")
     print(f"logits differ by at most {difference:.1e}, ranks equal: {same}")

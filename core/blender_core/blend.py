@@ -6,21 +6,20 @@ two texts - and never does them itself; `Blender` does, for many tasks at once, 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blender_core.candidates import Blend, Candidate, Ranking, Task, Verdict, checked, name_of
+from blender_core.candidates import Blend, Candidate, Ranking, Task, Verdict, checked_all, name_of
+from blender_core.checks import positive
 from blender_core.errors import InputError, describe
-from blender_core.flows import lockstep
+from blender_core.flows import Course, lockstep
+from blender_core.fusion.flow import Fused, fusing_flow
 from blender_core.fusion.fuser import Fuser
 from blender_core.fusion.gate import reason_not_to_fuse, verdict_on
 from blender_core.ranking.ranker import Duel, Ranker
 
 __all__ = ["BlendFlow", "Blender", "FuseRequest", "RankRequest", "blend_flow"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +74,9 @@ def blend_flow(task: Task, *, top_k: int, verify: bool, can_fuse: bool, fuse: bo
         return Blend(fused, True, ranking, names, Verdict("fused text kept without a check"))
     logits: tuple[float, float] = yield Duel(task, Candidate(fused), ranking.best)
     verdict = verdict_on(fused, logits)
-    if verdict.reason == "fused text lost":
-        return pick(verdict)
-    return Blend(fused, True, ranking, names, verdict)
+    if verdict.reason == "fused text won":
+        return Blend(fused, True, ranking, names, verdict)
+    return pick(verdict)
 
 
 class Blender:
@@ -109,11 +108,9 @@ class Blender:
             raise InputError(f"ranker must be a Ranker, got {type(ranker).__name__}")
         if fuser is not None and not isinstance(fuser, Fuser):
             raise InputError(f"fuser must be a Fuser or None, got {type(fuser).__name__}")
-        if top_k < 1:
-            raise InputError(f"top_k must be at least 1, got {top_k}")
         self.ranker = ranker
         self.fuser = fuser
-        self.top_k = top_k
+        self.top_k = positive("top_k", top_k)
         self.verify = verify
 
     def blend(
@@ -144,65 +141,53 @@ class Blender:
             InputError: a task is none.
             ModelOutputError: the ranker's model answered with something that is no number.
         """
-        batches = _batches(self._flows(tasks, fuse=fuse))
-        try:
-            batch = next(batches)
-            while True:
-                batch = batches.send(self._answer(batch, show_progress=show_progress))
-        except StopIteration as end:
-            blends: list[Blend] = end.value
-            return blends
+        course = Course(_batches(self._flows(tasks, fuse=fuse)))
+        while not course.done:
+            course.reply(self._answer(course.request, show_progress=show_progress))
+        return course.result
 
     async def ablend_many(self, tasks: Iterable[Task], *, fuse: bool = True) -> list[Blend]:
         """Like `blend_many`, without blocking the event loop."""
-        batches = _batches(self._flows(tasks, fuse=fuse))
-        try:
-            batch = next(batches)
-            while True:
-                batch = batches.send(await self._aanswer(batch))
-        except StopIteration as end:
-            blends: list[Blend] = end.value
-            return blends
+        course = Course(_batches(self._flows(tasks, fuse=fuse)))
+        while not course.done:
+            course.reply(await self._aanswer(course.request))
+        return course.result
 
     def _flows(self, tasks: Iterable[Task], *, fuse: bool) -> Iterator[BlendFlow]:
-        for task in tasks:
-            yield blend_flow(
-                checked(task),
+        return (
+            blend_flow(
+                task,
                 top_k=self.top_k,
                 verify=self.verify,
                 can_fuse=self.fuser is not None,
                 fuse=fuse,
             )
+            for task in checked_all(tasks)
+        )
 
-    def _answer(self, batch: Batch, *, show_progress: bool) -> list[Any]:
+    def _answer(self, batch: Batch, *, show_progress: bool) -> Sequence[Any]:
         kind, requests = batch
         if kind is Duel:
             return self.ranker.duel_many(requests)
         tasks = [request.task for request in requests]
         if kind is RankRequest:
             return self.ranker.rank_many(tasks, show_progress=show_progress)
-        try:
-            return self._fuser().fuse_many(tasks)
-        except Exception as error:  # noqa: BLE001  (whatever a fuser raises costs the fusing only)
-            logger.warning("fusing %d tasks failed: %s", len(tasks), describe(error))
-            if len(tasks) == 1:
-                return [error]
-        return [reply for r in requests for reply in self._answer((kind, [r]), show_progress=False)]
+        fusing = Course(fusing_flow(tasks))
+        while not fusing.done:
+            fusing.reply(_tried(self._fuser().fuse_many, fusing.request))
+        return fusing.result
 
-    async def _aanswer(self, batch: Batch) -> list[Any]:
+    async def _aanswer(self, batch: Batch) -> Sequence[Any]:
         kind, requests = batch
         if kind is Duel:
             return await self.ranker.aduel_many(requests)
         tasks = [request.task for request in requests]
         if kind is RankRequest:
             return await self.ranker.arank_many(tasks)
-        try:
-            return await self._fuser().afuse_many(tasks)
-        except Exception as error:  # noqa: BLE001  (whatever a fuser raises costs the fusing only)
-            logger.warning("fusing %d tasks failed: %s", len(tasks), describe(error))
-            if len(tasks) == 1:
-                return [error]
-        return [reply for r in requests for reply in await self._aanswer((kind, [r]))]
+        fusing = Course(fusing_flow(tasks))
+        while not fusing.done:
+            fusing.reply(await _atried(self._fuser().afuse_many, fusing.request))
+        return fusing.result
 
     def _fuser(self) -> Fuser:
         if self.fuser is None:
@@ -210,23 +195,36 @@ class Blender:
         return self.fuser
 
 
+def _tried(fuse_many: Callable[[list[Task]], list[str]], tasks: list[Task]) -> Fused:
+    try:
+        return fuse_many(tasks)
+    except Exception as error:  # noqa: BLE001  (whatever a fuser raises costs the fusing only)
+        return error
+
+
+async def _atried(
+    fuse_many: Callable[[list[Task]], Awaitable[list[str]]], tasks: list[Task]
+) -> Fused:
+    try:
+        return await fuse_many(tasks)
+    except Exception as error:  # noqa: BLE001  (as above)
+        return error
+
+
 Batch = tuple[type, list[Any]]
 """Requests of one kind, and the kind."""
 
 
-def _batches(flows: Iterable[BlendFlow]) -> Generator[Batch, list[Any], list[Blend]]:
+def _batches(flows: Iterable[BlendFlow]) -> Generator[Batch, Sequence[Any], list[Blend]]:
     """Many blends in lockstep, their requests sorted by kind so that each kind is one call."""
-    steps = lockstep(flows)
-    try:
-        requests = next(steps)
-        while True:
-            replies: dict[int, Any] = {}
-            for kind in (RankRequest, FuseRequest, Duel):
-                places = [i for i, request in enumerate(requests) if isinstance(request, kind)]
-                if places:
-                    answers = yield kind, [requests[place] for place in places]
-                    replies.update(zip(places, answers, strict=True))
-            requests = steps.send([replies[place] for place in range(len(requests))])
-    except StopIteration as end:
-        blends: list[Blend] = end.value
-        return blends
+    steps = Course(lockstep(flows))
+    while not steps.done:
+        requests = steps.request
+        replies: dict[int, Any] = {}
+        for kind in (RankRequest, FuseRequest, Duel):
+            places = [i for i, request in enumerate(requests) if isinstance(request, kind)]
+            if places:
+                answers = yield kind, [requests[place] for place in places]
+                replies.update(zip(places, answers, strict=True))
+        steps.reply([replies[place] for place in range(len(requests))])
+    return steps.result

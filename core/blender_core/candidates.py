@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from blender_core import checks
 from blender_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ class Candidate:
     source: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, str):
-            raise InputError(f"a candidate's text must be a str, got {type(self.text).__name__}")
+        checks.text("candidate.text", self.text)
 
     @classmethod
     def of(cls, value: Candidate | str) -> Candidate:
@@ -43,11 +43,20 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and two answers, in the order in which a comparator is shown them."""
+    """A question and two answers, in the order in which a comparator is shown them.
+
+    Raises:
+        InputError: something is not a text.
+    """
 
     instruction: str
     first: str
     second: str
+
+    def __post_init__(self) -> None:
+        if not (type(self.instruction) is type(self.first) is type(self.second) is str):
+            for name in ("instruction", "first", "second"):
+                checks.text(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -74,9 +83,8 @@ class Task:
     def __init__(
         self, instruction: str, candidates: Iterable[Candidate | str], input: str = ""
     ) -> None:
-        for name, value in (("instruction", instruction), ("input", input)):
-            if not isinstance(value, str):
-                raise InputError(f"'{name}' must be a str, got {type(value).__name__}")
+        checks.text("instruction", instruction)
+        checks.text("input", input)
         if isinstance(candidates, str):
             raise InputError("'candidates' must be a list of answers, got one str")
         answers = tuple(Candidate.of(candidate) for candidate in candidates)
@@ -134,11 +142,12 @@ VerdictReason = Literal[
     "fused text won",
     "fused text kept without a check",
     "fused text lost",
+    "fused text could not be compared",
     "fused text is empty",
     "fusing failed",
     "no fuser",
-    "one answer",
-    "all answers are the same",
+    "one answer to fuse",
+    "the best answers are the same",
     "not asked to fuse",
 ]
 
@@ -186,6 +195,17 @@ class Blend:
 def name_of(candidates: Sequence[Candidate], index: int) -> str:
     """The candidate's source, or ``answer {index}``."""
     return candidates[index].source or f"answer {index}"
+
+
+def checked_all(tasks: Iterable[Task]) -> Iterable[Task]:
+    """The tasks, if they are tasks: at once where they are a list, else one by one.
+
+    Raises:
+        InputError: one of them is something else.
+    """
+    if isinstance(tasks, Sequence):
+        return [checked(task) for task in tasks]
+    return map(checked, tasks)
 
 
 def checked(task: Task) -> Task:

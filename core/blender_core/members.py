@@ -20,6 +20,7 @@ from math import inf
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeAlias, TypeVar
 
+from blender_core.checks import positive
 from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
 
 __all__ = ["Answers", "aask", "ask"]
@@ -177,8 +178,8 @@ class _FanOut(Generic[A]):
         _check_seconds("timeout", timeout)
         _check_seconds("deadline", deadline)
         self._places = len(members) if max_concurrency is None else max_concurrency
-        _check_count("max_concurrency", self._places)
-        _check_count("min_answers", min_answers)
+        positive("max_concurrency", self._places)
+        positive("min_answers", min_answers)
         if min_answers > len(members):
             raise InputError(f"'min_answers' is {min_answers} of only {len(members)} members")
         self._timeout = inf if timeout is None else timeout
@@ -330,8 +331,3 @@ def _check_members(members: object) -> None:
 def _check_seconds(name: str, value: object) -> None:
     if value is not None and not (isinstance(value, (int, float)) and value > 0):
         raise InputError(f"{name!r} must be a positive number of seconds or None, got {value!r}")
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"{name!r} must be a whole number of at least 1, got {value!r}")

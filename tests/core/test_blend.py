@@ -83,8 +83,8 @@ def test_without_verifying_whatever_is_written_is_kept(blend_many):
 @pytest.mark.parametrize(
     ("answers", "options", "reason"),
     [
-        (["good"], {}, "one answer"),
-        (["good", "good"], {}, "all answers are the same"),
+        (["good"], {}, "one answer to fuse"),
+        (["good", "good"], {}, "the best answers are the same"),
         (["good", "bad"], {"fuse": False}, "not asked to fuse"),
     ],
 )
@@ -101,7 +101,7 @@ def test_where_there_is_nothing_to_fuse_the_fuser_is_not_asked(
 def test_top_one_is_one_answer(blend_many):
     fuser = ScriptedFuser("fused")
     blend = blend_many(blender(fuser, top_k=1), [Task("q", ANSWERS)])[0]
-    assert (blend.verdict.reason, fuser.tasks) == ("one answer", [])
+    assert (blend.verdict.reason, fuser.tasks) == ("one answer to fuse", [])
 
 
 def test_without_a_fuser_the_best_is_returned(blend_many):
@@ -180,8 +180,6 @@ def test_an_asynchronous_comparator_is_awaited():
 def test_consensus_judges_a_fused_text_among_all_answers():
     answers = ["the sky is blue", "the sky is blue today", "the sky looks blue", "grass"]
     ranker = ConsensusRanker()
-    common = Blender(ranker, ScriptedFuser("the sky is blue today")).blend("sky?", answers[::2])
-    assert common.verdict.reason in {"fused text won", "fused text lost"}
     off_topic = Blender(ranker, ScriptedFuser("bananas")).blend("sky?", answers)
     assert off_topic.verdict.reason == "fused text lost"
     better = Blender(ranker, ScriptedFuser("the sky is blue")).blend("sky?", answers[1:])
@@ -205,11 +203,14 @@ def test_real_models_end_to_end(pairrm_float32: CrossEncoder):
     [
         (lambda: Blender("PairRM"), "ranker must be a Ranker, got str"),
         (lambda: blender("gen_fuser"), "fuser must be a Fuser or None, got str"),
-        (lambda: blender(None, top_k=0), "top_k must be at least 1"),
+        (lambda: blender(None, top_k=0), "'top_k' must be a whole number of at least 1, got 0"),
         (lambda: blender(None).blend("q", []), "'candidates' is empty"),
         (lambda: blender(None).blend("q", "abc"), "must be a list of answers, got one str"),
         (lambda: blender(None).blend(None, ["a"]), "'instruction' must be a str, got NoneType"),
-        (lambda: blender(None).blend("q", ["a", None]), "text must be a str, got NoneType"),
+        (
+            lambda: blender(None).blend("q", ["a", None]),
+            "'candidate.text' must be a str, got NoneType",
+        ),
         (lambda: blender(None).blend_many(["q"]), "expected a Task, got str"),
         (lambda: PairRanker("llm-blender/PairRM"), "use PairRanker.from_pretrained"),
     ],
@@ -243,3 +244,36 @@ def test_a_duel_asks_both_orders_whatever_the_schedule():
     ranker = PairRanker(ScriptedComparator(UTILITY), schedule=OneOrder())
     assert ranker.compare("q", "great", "fair") == 2.0
     assert Blender(ranker, ScriptedFuser("fused")).blend("q", ["fair", "good"]).fused
+
+
+@pytest.mark.parametrize("wrong", [[None], [], ["a", "b"], None, "text", [b"bytes"]])
+def test_a_fuser_that_writes_something_else_costs_the_fusing(blend_many, wrong):
+    class Wrong(Fuser):
+        def fuse_many(self, tasks):
+            return wrong
+
+    blend = blend_many(blender(Wrong()), [Task("q", ANSWERS)])[0]
+    assert (blend.text, blend.verdict.reason) == ("great", "fusing failed")
+    assert "the fuser was to write 1 texts and gave" in blend.verdict.error
+
+
+def test_a_fuser_that_is_away_is_not_asked_for_every_task(blend_many):
+    calls = []
+
+    class Away(Fuser):
+        def fuse_many(self, tasks):
+            calls.append(len(tasks))
+            raise ConnectionError("away")
+
+    blends = blend_many(blender(Away()), [Task(f"q{n}", ANSWERS) for n in range(100)])
+    assert {blend.verdict.reason for blend in blends} == {"fusing failed"}
+    assert calls == [100, 1, 1, 1]
+
+
+def test_a_duel_that_cannot_be_judged_is_not_won(blend_many):
+    def judge(pair):
+        return float("nan") if "fused" in (pair.first, pair.second) else 1.0
+
+    ranker = PairRanker(ScriptedComparator(judge))
+    blend = blend_many(Blender(ranker, ScriptedFuser("fused")), [Task("q", ["a", "b"])])[0]
+    assert (blend.fused, blend.verdict.reason) == (False, "fused text could not be compared")

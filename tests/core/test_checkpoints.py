@@ -178,6 +178,19 @@ def shard_outside(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
+def with_index(folder, weight_map):
+    (folder / "model.safetensors").unlink()
+    index = json.dumps({"weight_map": weight_map})
+    (folder / "model.safetensors.index.json").write_text(index)
+
+
+def to_original(folder, **changes):
+    shutil.copy(CHECKPOINTS / "tiny-PairRM" / "config.json", folder / "config.json")
+    edited(folder, model_name=str(BASE))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+
 BROKEN = {
     "a missing weight": (drop_a_weight, r"1 missing: head_layer\.4\.bias"),
     "an extra weight": (add_a_weight, r"1 not part of the model: head_layer\.9\.bias"),
@@ -198,8 +211,24 @@ BROKEN = {
     "a marker id missing": (lambda folder: edited(folder, source_prefix_id=None), "source_prefix"),
     "an unknown architecture": (
         lambda folder: edited(folder, model_type="deberta-v9"),
-        "the encoder's config is unusable",
+        "does not know the model_type 'deberta-v9'",
     ),
+    "lengths that are none": (
+        lambda folder: to_original(folder, source_maxlength=None),
+        "'source_max_length' must be a whole number of at least 1, got None",
+    ),
+    "a length in words": (
+        lambda folder: to_original(folder, candidate_maxlength="128"),
+        "'candidate_max_length' must be a whole number of at least 1, got '128'",
+    ),
+    "no tasks": (lambda folder: edited(folder, n_tasks=-1), "'n_tasks' must be a whole number"),
+    "a negative marker": (lambda folder: edited(folder, cand1_prefix_id=-1), "OverflowError"),
+    "one marker for all": (
+        lambda folder: edited(folder, cand1_prefix_id=2003),
+        "markers must be four different tokens",
+    ),
+    "a list of shards": (lambda folder: with_index(folder, ["a"]), "'weight_map' must map weights"),
+    "shards of numbers": (lambda folder: with_index(folder, {"a": 1}), "'weight_map' must map"),
     "another shape": (
         lambda folder: edited(folder, hidden_size=128),
         r"of another shape: head_layer\.1\.bias",
@@ -230,7 +259,7 @@ def test_a_pointwise_checkpoint_of_the_original_says_where_it_belongs(original):
     [
         ("no/such/folder", "no such folder, and no hub id"),
         ("./nowhere", "no such folder"),
-        ("", "no such folder|no weights|config.json"),
+        ("", "the name of the model is empty: give a folder or a hub id"),
     ],
 )
 def test_what_is_no_checkpoint_is_said_so(name, message):
@@ -246,3 +275,13 @@ def test_a_file_is_no_checkpoint():
 def test_a_hub_id_that_is_not_cached_says_how_to_work_without_a_network(tmp_path):
     with pytest.raises(CheckpointError, match=r"llm-blender/PairRM: .*without a network"):
         resolve("llm-blender/PairRM", cache_folder=tmp_path, local_files_only=True)
+
+
+@pytest.mark.parametrize(
+    "key", ["attn_implementation", "_attn_implementation", "auto_map", "quantization_config"]
+)
+def test_a_config_cannot_choose_code_to_run(key, hf, pairrm_hf):
+    edited(hf, **{key: {"AutoModel": "own.Model"} if key == "auto_map" else "evil-org/evil-kernel"})
+    (hf / "own.py").write_text("raise SystemExit('code was run')")
+    encoder = CrossEncoder.from_pretrained(hf, dtype="float64")
+    np.testing.assert_allclose(encoder.logits(PAIRS), pairrm_hf.logits(PAIRS), atol=1e-6)

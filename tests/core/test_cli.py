@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import resource
+import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from io import StringIO
 from pathlib import Path
@@ -20,6 +24,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from transformers import BertConfig, BertForSequenceClassification
 from typer.testing import CliRunner
 
 from blender_core.cli import app
@@ -132,6 +137,22 @@ def test_schedule_and_aggregation_reach_the_ranker(records):
     assert all(line["passes"] == 4 for line in lines)
     assert any(None in row for row in lines[0]["matrix"])  # not asked is null, not NaN
     assert all(score == int(score) for line in lines for score in line["scores"])
+
+
+def test_rank_with_a_reward_model(records, tmp_path):
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=10_000, intermediate_size=16, num_labels=1, **size)
+    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    shutil.copy(Path(PAIR_RANKER) / "tokenizer.json", tmp_path)
+    result = run("rank", records, "--ranker", tmp_path, "--device", "cpu")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for line in lines_of(result.stdout):
+        assert line["passes"] == 3  # one an answer, none a pair
+        assert line["order"] == sorted(range(3), key=lambda i: -line["scores"][i])
+    result = run("rank", records, "--ranker", tmp_path, "--schedule", "bubble")
+    assert result.exit_code == 2
+    assert "--schedule is for pairwise rankers" in result.stderr
 
 
 def test_consensus_takes_a_similarity(records):
@@ -292,7 +313,8 @@ def test_a_terminal_gets_a_table_with_answers_as_plain_text(tmp_path):
     file = tmp_path / "hostile.jsonl"
     file.write_text(jsonl(record, {"instruction": "q", "candidates": []}))
     master, slave = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "200", "TERM": "xterm-256color"}
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 50, 200, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color"}
     arguments = [*PROGRAM, "rank", str(file)]
     with subprocess.Popen(arguments, stdout=slave, stderr=slave, env=environment) as process:
         os.close(slave)
@@ -454,7 +476,7 @@ def test_a_reader_that_stops_reading_ends_the_program_quietly(records):
         (["rank", "FILE", "--ranker", FUSER], "no known pointwise format"),
         (["rank", "FILE", "--ranker", "nowhere"], "nowhere: no such folder"),
         (["rank", "FILE", "--ranker", "a/b", "--local-files-only"], "nor to be had from the hub"),
-        (["blend", "FILE", "--fuser", "FOLDER"], "not a readable sequence-to-sequence checkpoint"),
+        (["blend", "FILE", "--fuser", "FOLDER"], "config.json: file is missing"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_2(arguments, reason, records, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from blender_core.candidates import Pair, Task
 from blender_core.comparison.batching import pack, padding_share
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoders import DebertaEncoder, PlainEncoder
+from blender_core.comparison.encoders.deberta import _Buckets
 from blender_core.comparison.encoding import Limits, Markers, PairEncoder
 from blender_core.comparison.pair_model import PairModel
 from blender_core.comparison.tokenizer import TextTokenizer
@@ -44,6 +47,19 @@ BACKBONES = {
     "bert": {**SMALL, "model_type": "bert"},
     "roberta": {**SMALL, "model_type": "roberta", "max_position_embeddings": 514},
     "xlm-roberta": {**SMALL, "model_type": "xlm-roberta", "max_position_embeddings": 514},
+    "bart": {
+        "model_type": "bart",
+        "vocab_size": 2005,
+        "d_model": 32,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 48,
+        "decoder_ffn_dim": 48,
+        "max_position_embeddings": 512,
+        "pad_token_id": 0,
+    },
     "modernbert": {**SMALL, "model_type": "modernbert", "max_position_embeddings": 512},
     "t5": {
         "model_type": "t5",
@@ -150,15 +166,15 @@ def test_an_encoder_decoder_reads_the_question_first_and_the_answers_after():
     row = encoder.pairs.encode(PAIRS[:1])[0]
     with torch.inference_mode():
         output = t5(
-            input_ids=torch.tensor([row.source]),
-            decoder_input_ids=torch.tensor([row.first + row.second]),
+            input_ids=torch.tensor(row.source)[None],
+            decoder_input_ids=torch.tensor([*row.first, *row.second])[None],
         )
-        place = row.source.index(2001)
+        place = row.source.tolist().index(2001)
         first, second = output.last_hidden_state[0, [place, len(row.first) + place]]
         source = output.encoder_last_hidden_state[0, place]
-        head = encoder.model.head_layer.double()
+        head = encoder.model.head_layer
         expected = head(torch.cat([source, first])) - head(torch.cat([source, second]))
-    assert row.second.index(2003) == row.first.index(2002) == place
+    assert (row.first[place], row.second[place]) == (2002, 2003)
     assert encoder.logits(PAIRS[:1])[0] == pytest.approx(expected.item(), abs=1e-5)
 
 
@@ -168,7 +184,7 @@ def test_a_long_question_never_pushes_an_answer_out():
     assert [len(part) for part in (row.source, row.first, row.second)] == [50, 20, 20]
     row = encoder.encode([Pair("hello", text(5000, 2), "no")])[0]
     assert len(row.first) == 20 + (50 - len(row.source)) // 2
-    assert [row.ids.count(marker) for marker in (2001, 2002, 2003)] == [1, 1, 1]
+    assert [row.ids.tolist().count(marker) for marker in (2001, 2002, 2003)] == [1, 1, 1]
 
 
 def test_each_text_is_tokenized_once_and_identical_rows_run_once(monkeypatch):
@@ -212,11 +228,48 @@ def test_no_pairs_no_logits():
     assert built("bert").logits([]).shape == (0,)
 
 
-def test_half_precision_stays_close(pairrm_float32):
+def test_half_precision_stays_close_and_the_head_keeps_its_bits(pairrm_float32):
     half = CrossEncoder.from_pretrained(CHECKPOINTS / "tiny-PairRM-hf", dtype="bfloat16")
-    difference = np.abs(half.logits(PAIRS) - pairrm_float32.logits(PAIRS))
-    assert 0 < difference.max() < 0.3
-    assert half.model.head_layer[1].weight.dtype == torch.float32
+    difference = half.logits(PAIRS) - pairrm_float32.logits(PAIRS)
+    assert 0 < np.sqrt((difference**2).mean()) < 0.1  # of logits around 1
+    assert half.model.pretrained_model.dtype == torch.bfloat16
+    kept, exact = half.model.head_layer.state_dict(), pairrm_float32.model.head_layer.state_dict()
+    assert all(torch.equal(kept[name], exact[name]) for name in exact)
+
+
+def test_other_limits_share_the_model_and_leave_the_first_alone():
+    encoder = built("deberta-v3")
+    before = encoder.logits(PAIRS)
+    other = encoder.with_limits(Limits(20, 10))
+    assert other.model is encoder.model
+    assert not np.allclose(other.logits(PAIRS), before)
+    np.testing.assert_array_equal(encoder.logits(PAIRS), before)
+
+
+def test_one_encoder_serves_many_threads():
+    encoder = built("deberta-v3", max_batch_tokens=200)
+    expected = encoder.logits(PAIRS)
+
+    def work(number: int) -> np.ndarray:
+        encoder.with_limits(Limits(20 + number, 10))
+        return encoder.logits(PAIRS[::-1] if number % 2 else PAIRS)
+
+    with ThreadPoolExecutor(8) as pool:
+        for number, logits in enumerate(pool.map(work, range(40))):
+            np.testing.assert_allclose(logits[:: -1 if number % 2 else 1], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("buckets", "longest"), [(256, 512), (16, 64), (32, 512), (256, 2048)])
+def test_buckets_of_distances_are_those_the_models_were_trained_with(buckets, longest):
+    from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+
+    ours = _Buckets(buckets, longest, torch.device("cpu"))
+    for length in (1, 7, 600, 2100):
+        low, high, index = ours.within(length)
+        distance = torch.arange(length)[:, None] - torch.arange(length)[None, :]
+        theirs = make_log_bucket_position(distance, buckets, longest).long() + buckets
+        assert torch.equal(index + low, theirs.clamp(0, 2 * buckets - 1))
+        assert (int(index.min()), int(index.max())) == (0, high - low - 1)
 
 
 @pytest.mark.parametrize(
@@ -240,8 +293,9 @@ def test_limits_that_cannot_work_are_refused(limits, message):
         ({"dtype": "int8"}, "unknown dtype 'int8'"),
         ({"dtype": "float"}, None),
         ({"dtype": "bf16"}, "unknown dtype 'bf16'; use float32, bfloat16 or float16"),
-        ({"max_batch_tokens": 0}, "max_batch_tokens must be positive"),
-        ({"source_max_length": 0}, "source_max_length is 0"),
+        ({"max_batch_tokens": 0}, "'max_batch_tokens' must be a whole number of at least 1, got 0"),
+        ({"source_max_length": 0}, "'source_max_length' must be a whole number of at least 1"),
+        ({"source_max_length": "12"}, "'source_max_length' must be a whole number .* got '12'"),
     ],
 )
 def test_loading_options_are_checked(options, message):
@@ -290,7 +344,7 @@ def test_any_text_is_three_parts_with_one_marker_each(question, answer):
     shared = PairEncoder(SHARED_TOKENIZER, Limits(30, 20))
     row = shared.encode([Pair(question, answer, question)])[0]
     special = [0, 1, 2, 2000, 2001, 2002, 2003, 2004]
-    assert [row.ids.count(token) for token in special] == [0, 3, 3, 0, 1, 1, 1, 0]
+    assert [row.ids.tolist().count(token) for token in special] == [0, 3, 3, 0, 1, 1, 1, 0]
 
 
 SHARED_TOKENIZER = tokenizer()

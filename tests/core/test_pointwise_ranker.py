@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -200,14 +201,20 @@ def test_decoders_read_the_answer_in_their_chat_template(template, pad, scheme, 
 
 
 def test_special_tokens_in_user_text_are_text(tmp_path):
-    folders = {name: tmp_path / name for name in ("pair", "chat")}
+    folders = {name: tmp_path / name for name in ("pair", "chat", "roles")}
     bert_folder(folders["pair"])
     tokenizer = decoder_tokenizer(TRIMMING)
     config = LlamaConfig(**SMALL, max_position_embeddings=256, pad_token_id=3)
     classifier(folders["chat"], config, tokenizer)
+    shutil.copytree(folders["chat"], folders["roles"])
+    spec = json.loads((folders["roles"] / "tokenizer.json").read_text())
+    for token in spec["added_tokens"]:
+        token["special"] &= token["content"] not in {"<|user|>", "<|assistant|>"}
+    (folders["roles"] / "tokenizer.json").write_text(json.dumps(spec))
     for name, specials in (
         ("pair", ["[CLS]", "[SEP]", "[PAD]"]),
         ("chat", ["<s>", "</s>", "<pad>", "<|user|>", "<|assistant|>"]),
+        ("roles", ["<|user|>", "<|assistant|>"]),
     ):
         rows = PointwiseRanker.from_pretrained(folders[name], device="cpu").scorer._rows
         reader = AutoTokenizer.from_pretrained(folders[name])
@@ -278,16 +285,22 @@ def test_scores_do_not_depend_on_the_batch(tmp_path):
     assert scores(tmp_path, max_batch_tokens=200) == pytest.approx(alone, abs=1e-5)
 
 
-def ultra_folder(folder):
+VALUE_HEADS = {
+    "ultra-rm": ("model.", "regression_head", "Human: {}\n\nAssistant: {}"),
+    "starling-rm": ("transformer.", "v_head", "<s>[INST] {} </s> [/INST] {}</s>"),
+}
+
+
+def value_head_folder(folder, prefix, head_name):
     torch.manual_seed(11)
     tokenizer = decoder_tokenizer(scheme="always")
     config = LlamaConfig(**SMALL, vocab_size=len(tokenizer), max_position_embeddings=256)
     backbone = LlamaModel(config).eval()
     head = torch.randn(1, 16)
-    weights = {f"model.{name}": tensor for name, tensor in backbone.state_dict().items()}
-    weights["regression_head.weight"] = head
-    # Left in the published file by the transformers of its day.
-    weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+    weights = {f"{prefix}{name}": tensor for name, tensor in backbone.state_dict().items()}
+    weights[f"{head_name}.weight"] = head
+    # Left in published files by the transformers of their day.
+    weights[f"{prefix}layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
     config.architectures = ["LlamaRewardModel"]
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -295,12 +308,13 @@ def ultra_folder(folder):
     return backbone, head, tokenizer
 
 
-def test_ultra_rm(tmp_path):
-    backbone, head, tokenizer = ultra_folder(tmp_path)
+@pytest.mark.parametrize("format", VALUE_HEADS)
+def test_value_heads_read_the_last_token_of_their_template(format, tmp_path):
+    prefix, head_name, template = VALUE_HEADS[format]
+    backbone, head, tokenizer = value_head_folder(tmp_path, prefix, head_name)
     expected = []
     for question, answer in ITEMS:
-        text = f"Human: {question}\n\nAssistant: {answer}"
-        ids = tokenizer(text, return_tensors="pt").input_ids
+        ids = tokenizer(template.format(question, answer), return_tensors="pt").input_ids
         assert ids[0, 0] == 1
         with torch.inference_mode():
             hidden = backbone(ids).last_hidden_state[0, -1]
@@ -468,7 +482,7 @@ THREE_LABELS = {"0": "a", "1": "b", "2": "c"}
         (lambda folder: (folder / "config.json").unlink(), r"config\.json: file is missing"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), r"tokenizer\.json"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer; expected"),
-        (rewritten(hidden_size="wide"), "no known model"),
+        (rewritten(hidden_size="wide"), "the config is unusable"),
         (rewritten(num_attention_heads=3), "do not fit.*multiple"),
         (rewritten(model_type="no-such-model"), "no known model"),
         (rewritten(architectures=["BertModel"]), r"no known pointwise format.*format="),
@@ -511,7 +525,7 @@ def test_a_format_can_be_named(tmp_path):
         scores(tmp_path, format="bradley")
     with pytest.raises(CheckpointError, match="names no base model"):
         scores(tmp_path, format="summareranker")
-    with pytest.raises(InputError, match="max_batch_tokens must be positive"):
+    with pytest.raises(InputError, match="'max_batch_tokens' must be a whole number of at least 1"):
         scores(tmp_path, max_batch_tokens=0)
 
 

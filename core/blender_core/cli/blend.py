@@ -55,7 +55,7 @@ def blend(
     """Rank the answers, fuse the best, and keep the fused text if it is better."""
     from blender_core.blend import Blender
     from blender_core.cli.messages import shows_progress
-    from blender_core.cli.models import load_fuser, load_ranker
+    from blender_core.cli.models import is_consensus, load_fuser, load_ranker
     from blender_core.cli.records import read_record
     from blender_core.cli.work import Given, Verb, Wanted, work
 
@@ -64,9 +64,11 @@ def blend(
         chosen = load_ranker(ranker, loading, schedule=schedule, aggregation=aggregation)
         writer = None if fuser is None else load_fuser(fuser, loading, max_new_tokens)
         blender = Blender(chosen, writer, top_k=top_k, verify=not no_verify)
+        slow = not is_consensus(ranker)
+        show = slow and shows_progress(quiet=quiet)
         return Verb(
             read=read_record,
-            answer=partial(blender.blend_many, show_progress=shows_progress(quiet=quiet)),
+            answer=partial(blender.blend_many, show_progress=show),
             as_json=lambda _, blended: _as_json(blended, matrix=matrix),
             view=_view,
             window=_WINDOW,

@@ -115,22 +115,17 @@ def _only_pairwise(name: str, schedule: str | None, aggregation: str | None) -> 
 def _is_pairwise(name: str, loading: Loading) -> bool:
     """Whether a checkpoint is a pairwise ranker's, by its config alone."""
     from blender_core.comparison.checkpoints.files import read_json, resolve
-    from blender_core.comparison.checkpoints.layouts import OWN_FORMAT
+    from blender_core.comparison.checkpoints.layouts import is_pairwise
 
     folder = resolve(
         name, local_files_only=loading.local_files_only, allow_patterns=["config.json"]
     )
-    config = read_json(folder / "config.json")
-    return (
-        config.get("format") == OWN_FORMAT
-        or config.get("ranker_type") == "pairranker"
-        or "cand1_prefix_id" in config
-    )
+    return is_pairwise(read_json(folder / "config.json"))
 
 
 def _show_bars(loading: Loading) -> None:
     """Have downloads and weights show progress where we would."""
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
     from transformers.utils import logging
 
     if shows_progress(quiet=loading.quiet):

@@ -36,16 +36,18 @@ def rank(
 ) -> None:
     """Rank the answers to each question, best first."""
     from blender_core.cli.messages import shows_progress
-    from blender_core.cli.models import load_ranker
+    from blender_core.cli.models import is_consensus, load_ranker
     from blender_core.cli.records import read_record
     from blender_core.cli.work import Given, Verb, Wanted, work
 
     def load() -> Verb[Ranking]:
         loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
         chosen = load_ranker(ranker, loading, schedule=schedule, aggregation=aggregation)
+        slow = not is_consensus(ranker)
+        show = slow and shows_progress(quiet=quiet)
         return Verb(
             read=read_record,
-            answer=partial(chosen.rank_many, show_progress=shows_progress(quiet=quiet)),
+            answer=partial(chosen.rank_many, show_progress=show),
             as_json=lambda _, ranking: ranking_json(ranking, matrix=matrix),
             view=_view,
         )

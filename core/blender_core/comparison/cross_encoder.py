@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
+from blender_core.checks import positive
 from blender_core.comparison.batching import pack
+from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import read_weights, resolve, tensors_into
 from blender_core.comparison.checkpoints.layouts import Layout, read_layout
 from blender_core.comparison.checkpoints.own import write_own
@@ -26,8 +30,6 @@ from blender_core.errors import CheckpointError, InputError, ModelOutputError
 __all__ = ["CrossEncoder"]
 
 _BASE_FILES = ["config.json", "tokenizer.json", "spm.model"]
-PAIRS_AT_ONCE = 4096
-"""Pairs tokenized and sorted together: enough to fill batches of every length."""
 
 
 class CrossEncoder:
@@ -39,7 +41,7 @@ class CrossEncoder:
         limits: tokens of the parts of a row.
         markers: names of the markers; None takes LLM-Blender's.
         device: where to compute; None takes an accelerator if there is one.
-        dtype: precision of the encoder; the head always computes in float32.
+        dtype: precision of the encoder; the head computes in float32 or better.
         max_batch_tokens: tokens, padding included, of one forward pass; None takes what was
             measured to be fast on the device.
 
@@ -60,22 +62,23 @@ class CrossEncoder:
     ) -> None:
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
-        if max_batch_tokens is not None and max_batch_tokens < 1:
-            raise InputError(f"max_batch_tokens must be positive, got {max_batch_tokens}")
-        self.max_batch_tokens = max_batch_tokens or default_batch_tokens(self.device)
-        self.model = model.eval().to(self.device, self.dtype)
-        self.model.head_layer.float()
-        config = model.pretrained_model.config
-        positions = _positions(config)
-        if positions is not None and limits.row > positions:
-            raise InputError(
-                f"source_max_length {limits.source} + 2 x candidate_max_length {limits.candidate} "
-                f"= {limits.row} tokens, but the encoder has {positions} positions"
-            )
-        self.pairs = PairEncoder(tokenizer, limits, markers)
-        self._encoder = self.model.encoder(
-            self.pairs.marker_place, config.pad_token_id or 0, inference=True
+        self.max_batch_tokens = (
+            default_batch_tokens(self.device)
+            if max_batch_tokens is None
+            else positive("max_batch_tokens", max_batch_tokens)
         )
+        self.model = model.eval()
+        self.model.pretrained_model.to(self.device, self.dtype)
+        # The head is small and decides: it keeps all the bits its weights have.
+        self.model.head_layer.to(self.device, max(self.dtype, torch.float32, key=_precision))
+        self.pairs = _pair_encoder(self.model, tokenizer, limits, markers)
+        self._encoder = self.model.encoder(
+            self.pairs.marker_place,
+            model.pretrained_model.config.pad_token_id or 0,
+            inference=True,
+        )
+        # Concurrent callers take turns: batches side by side only compete for cores and memory.
+        self._turn = Lock()
 
     @classmethod
     def from_pretrained(
@@ -134,16 +137,14 @@ class CrossEncoder:
         )
 
     def with_limits(self, limits: Limits) -> CrossEncoder:
-        """The same model, not copied, with other lengths."""
-        return CrossEncoder(
-            self.model,
-            self.pairs.tokenizer,
-            limits,
-            self.pairs.markers,
-            device=self.device,
-            dtype=self.dtype,
-            max_batch_tokens=self.max_batch_tokens,
-        )
+        """The same model, not copied, with other lengths.
+
+        Raises:
+            InputError: the limits exceed the positions the encoder has.
+        """
+        other = copy(self)
+        other.pairs = _pair_encoder(self.model, self.pairs.tokenizer, limits, self.pairs.markers)
+        return other
 
     def logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
         """Compare, one directional pass a pair.
@@ -164,27 +165,27 @@ class CrossEncoder:
         self, pairs: Sequence[Pair]
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Like `logits`, batch by batch: yields places in `pairs` and their logits."""
-        for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            # Rows that read the same (texts differing in white space only, say) are one row: it
-            # saves passes, and ties are exact.
-            same: dict[tuple[int, ...], list[int]] = {}
-            encoded = self.pairs.encode(pairs[start : start + PAIRS_AT_ONCE])
-            for place, row in enumerate(encoded, start):
-                same.setdefault(tuple(row.ids), []).append(place)
-            groups = list(same.values())
-            rows = [encoded[group[0] - start] for group in groups]
-            for batch in pack([len(row) for row in rows], self.max_batch_tokens):
-                places = np.array([place for group in batch for place in groups[group]])
-                repeats = [len(groups[group]) for group in batch]
-                logits = np.repeat(self._forward([rows[group] for group in batch]), repeats)
-                bad = ~np.isfinite(logits)
-                if bad.any():
-                    _raise_not_finite(pairs, places[bad], self.dtype)
-                yield places, logits
+        # Rows that read the same (texts differing in white space only, say) are one row: it saves
+        # passes, and ties are exact.
+        same: dict[tuple[int, int, int], list[int]] = {}
+        rows = self.pairs.encode(pairs)
+        for place, row in enumerate(rows):
+            same.setdefault(row.key, []).append(place)
+        groups = list(same.values())
+        lengths = [len(rows[group[0]]) for group in groups]
+        for batch in pack(lengths, self.max_batch_tokens):
+            places = np.array([place for group in batch for place in groups[group]])
+            repeats = [len(groups[group]) for group in batch]
+            logits = np.repeat(self._forward([rows[groups[g][0]] for g in batch]), repeats)
+            bad = ~np.isfinite(logits)
+            if bad.any():
+                _raise_not_finite(pairs, places[bad], self.dtype)
+            yield places, logits
 
     @torch.inference_mode()
     def _forward(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = self.model(rows, self._encoder).cpu().numpy()
+        with self._turn:
+            logits: NDArray[np.float32] = self.model(rows, self._encoder).cpu().numpy()
         return logits
 
 
@@ -197,9 +198,25 @@ def _raise_not_finite(pairs: Sequence[Pair], places: NDArray[np.intp], dtype: to
     )
 
 
+def _precision(dtype: torch.dtype) -> int:
+    return torch.finfo(dtype).bits
+
+
+def _pair_encoder(
+    model: PairModel, tokenizer: TextTokenizer, limits: Limits, markers: Markers | None
+) -> PairEncoder:
+    positions = _positions(model.pretrained_model.config)
+    if positions is not None and limits.row > positions:
+        raise InputError(
+            f"source_max_length {limits.source} + 2 x candidate_max_length {limits.candidate} "
+            f"= {limits.row} tokens, but the encoder has {positions} positions"
+        )
+    return PairEncoder(tokenizer, limits, markers)
+
+
 def _positions(config: Any) -> int | None:
     """Longest row the encoder can read, or None where positions are relative throughout."""
-    if config.is_encoder_decoder or getattr(config, "position_biased_input", True) is False:
+    if getattr(config, "position_biased_input", True) is False:
         return None
     positions: int | None = getattr(config, "max_position_embeddings", None)
     if positions is not None and config.model_type in ("roberta", "xlm-roberta"):
@@ -219,15 +236,15 @@ def _no_init_weights() -> AbstractContextManager[None]:
 
 def _load_model(folder: Path, layout: Layout) -> PairModel:
     """The model, float32 on the CPU, built from its config and filled from the folder alone."""
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
     weights = read_weights(folder)
+    config = transformers_config(layout.encoder, folder)
     try:
-        config = AutoConfig.for_model(**layout.encoder)
         with _no_init_weights():
             backbone = AutoModel.from_config(config)
         backbone.tie_weights()
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # every kind of model fails in its own way
         raise CheckpointError(f"{folder}: the encoder's config is unusable: {error}") from error
     backbone = backbone.float()
     embeddings = backbone.get_input_embeddings()

@@ -46,17 +46,29 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     if dtype is None:
         if device.type == "cpu":
             return torch.float32
-        has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if has_bfloat16 else torch.float16
+        return torch.bfloat16 if _has_bfloat16(device) else torch.float16
     chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
         raise InputError(f"unknown dtype {dtype!r}; use float32, bfloat16 or float16")
     return chosen
 
 
-def default_batch_tokens(device: torch.device) -> int:
-    """Tokens of one forward pass, measured to be fast (``python -m benchmarks batch_tokens``).
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    try:
+        torch.ones(1, dtype=torch.bfloat16, device=device) + 1
+    except (RuntimeError, TypeError):
+        return False
+    return True
 
-    On a CPU big activations cost more in page faults than big matrix products gain.
+
+def default_batch_tokens(device: torch.device) -> int:
+    """Tokens of one forward pass where the caller does not say.
+
+    On a CPU it is what ``python -m benchmarks batch_tokens`` found to be fast: big activations
+    cost more in page faults than big matrix products gain. An accelerator gets enough to be busy;
+    the same benchmark shows what is best on yours.
     """
     return _CPU_BATCH_TOKENS if device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS

@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from blender_core.candidates import Pair
+from blender_core.checks import positive
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
 
@@ -19,13 +23,22 @@ __all__ = ["Limits", "Markers", "PairEncoder", "Row"]
 
 @dataclass(frozen=True, slots=True)
 class Markers:
-    """Names of the tokens whose vectors stand for the question and the two answers."""
+    """Names of the tokens whose vectors stand for the question and the two answers.
+
+    Raises:
+        InputError: they are not four different names.
+    """
 
     source: str = "<|source|>"
     first: str = "<|candidate1|>"
     second: str = "<|candidate2|>"
     candidate: str = "<|candidate|>"
     """In the original's vocabulary, never shown to the encoder."""
+
+    def __post_init__(self) -> None:
+        names = tuple(self)
+        if len(set(names)) < len(names):
+            raise InputError(f"markers must be four different tokens, got {names}")
 
     def __iter__(self) -> Iterator[str]:
         """In the order in which the original adds them to a vocabulary."""
@@ -40,10 +53,17 @@ class Limits:
         source: tokens of the question; what is longer is cut on the right.
         candidate: tokens each answer has at least; half of what the question leaves over comes
             on top. No question, however long, takes this room away.
+
+    Raises:
+        InputError: a limit is no positive whole number.
     """
 
     source: int
     candidate: int
+
+    def __post_init__(self) -> None:
+        positive("source_max_length", self.source)
+        positive("candidate_max_length", self.candidate)
 
     @property
     def row(self) -> int:
@@ -59,21 +79,34 @@ class Limits:
         return self.candidate + (self.source - source_length) // 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """Token ids of the three parts of one comparison, each with its frame and marker."""
+    """Token ids of the three parts of one comparison, each with its frame and marker.
 
-    source: list[int]
-    first: list[int]
-    second: list[int]
+    Parts that read the same are the same array, so `key` tells rows apart.
+
+    Attributes:
+        source: int64[length] of the question, and likewise
+        first: of the answer shown first,
+        second: of the answer shown second.
+    """
+
+    source: NDArray[np.int64]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.source) + len(self.first) + len(self.second)
 
     @property
-    def ids(self) -> list[int]:
+    def ids(self) -> NDArray[np.int64]:
         """The whole row as an encoder reads it."""
-        return self.source + self.first + self.second
+        return np.concatenate([self.source, self.first, self.second])
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Equal for rows of one call that read the same."""
+        return id(self.source), id(self.first), id(self.second)
 
 
 class PairEncoder:
@@ -118,18 +151,34 @@ class PairEncoder:
                 text for pair in pairs for text in (pair.instruction, pair.first, pair.second)
             )
         )
-        ids = dict(zip(texts, self.tokenizer.encode(texts), strict=True))
-        return [self._row(ids[p.instruction], ids[p.first], ids[p.second]) for p in pairs]
-
-    def _row(self, source: list[int], first: list[int], second: list[int]) -> Row:
-        question = self._part(self._source_id, source, self.limits.source)
-        room = self.limits.room(len(question))
-        return Row(
-            question,
-            self._part(self._first_id, first, room),
-            self._part(self._second_id, second, room),
+        parts = _Parts(
+            dict(zip(texts, self.tokenizer.encode(texts), strict=True)), self._before, self._after
         )
+        rows = []
+        for pair in pairs:
+            source = parts.of(self._source_id, pair.instruction, self.limits.source)
+            room = self.limits.room(len(source))
+            first = parts.of(self._first_id, pair.first, room)
+            rows.append(Row(source, first, parts.of(self._second_id, pair.second, room)))
+        return rows
 
-    def _part(self, marker: int, text: list[int], limit: int) -> list[int]:
-        room = limit - len(self._before) - 1 - len(self._after)
-        return [*self._before, marker, *text[:room], *self._after]
+
+class _Parts:
+    """The parts of one call's rows; each is made once, and parts that read the same are one."""
+
+    def __init__(self, ids: dict[str, list[int]], before: list[int], after: list[int]) -> None:
+        self._ids = ids
+        self._before = before
+        self._after = after
+        self._made: dict[tuple[int, str, int], NDArray[np.int64]] = {}
+        self._by_content: dict[bytes, NDArray[np.int64]] = {}
+
+    def of(self, marker: int, text: str, limit: int) -> NDArray[np.int64]:
+        """Marker and text in their frame, at most `limit` tokens."""
+        part = self._made.get((marker, text, limit))
+        if part is None:
+            room = limit - len(self._before) - 1 - len(self._after)
+            ids = np.array([*self._before, marker, *self._ids[text][:room], *self._after])
+            part = self._by_content.setdefault(ids.tobytes(), ids)
+            self._made[marker, text, limit] = part
+        return part

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from blender_core.errors import CheckpointError
 
-__all__ = ["TextTokenizer", "well_formed"]
+__all__ = ["TextTokenizer", "read_tokenizer", "well_formed"]
 
 _UNUSABLE = "\U0010ffff"
 """A noncharacter. Names of special tokens start with it in the plain tokenizer, no text has it."""
@@ -47,17 +47,12 @@ class TextTokenizer:
         Raises:
             CheckpointError: the file cannot be read as one.
         """
-        try:
-            return cls(Tokenizer.from_str(Path(file).read_text(encoding="utf-8")), markers)
-        except CheckpointError:
-            raise
-        except Exception as error:  # the library raises plain Exception for a broken file
-            raise CheckpointError(f"{file}: not a readable tokenizer.json: {error}") from error
+        return cls(read_tokenizer(Path(file)), markers)
 
     def encode(self, texts: Iterable[str]) -> list[list[int]]:
         """Ids of each text alone: no special tokens, no truncation.
 
-        >>> # an answer that contains "[SEP]" yields the ids of "[", "SEP" and "]"
+        An answer that contains ``[SEP]`` yields the ids of ``[``, ``SEP`` and ``]``.
         """
         encodings = self._plain.encode_batch_fast(
             [well_formed(text) for text in texts], add_special_tokens=False
@@ -83,6 +78,18 @@ class TextTokenizer:
         ids: list[int] = self.full.encode(token).ids
         place = ids.index(self.id_of(token))
         return ids[:place], ids[place + 1 :]
+
+
+def read_tokenizer(file: Path) -> Tokenizer:
+    """A ``tokenizer.json`` as it is.
+
+    Raises:
+        CheckpointError: the file cannot be read as one.
+    """
+    try:
+        return Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    except Exception as error:  # the library raises plain Exception for a broken file
+        raise CheckpointError(f"{file}: not a readable tokenizer.json: {error}") from error
 
 
 def well_formed(text: str) -> str:

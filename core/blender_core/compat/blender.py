@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.candidates import Ranking, Task
+from blender_core.checks import positive
 from blender_core.compat.best_of_n import bubble_orders, sorted_order
-from blender_core.compat.checks import check_known, check_lengths, positive, tasks_of
+from blender_core.compat.checks import check_known, check_lengths, tasks_of
 from blender_core.compat.conversations import INSTRUCTION, Conversation, comparisons
 from blender_core.compat.loading import load_ranker, renamed, with_limits
 from blender_core.compat.rows import Rows, ranks_or_scores, shaped

@@ -8,18 +8,7 @@ from typing import Any
 from blender_core.candidates import Task
 from blender_core.errors import InputError
 
-__all__ = ["check_known", "check_lengths", "positive", "tasks_of"]
-
-
-def positive(name: str, value: Any) -> int:
-    """The value, a whole number of at least 1.
-
-    Raises:
-        InputError: it is none.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name!r} must be a whole number of at least 1, got {value!r}")
-    return value
+__all__ = ["check_known", "check_lengths", "tasks_of"]
 
 
 def check_known(name: str, value: Any, known: Collection[Any]) -> None:

@@ -44,16 +44,11 @@ def load_ranker(
     Raises:
         CheckpointError: it is missing, broken or neither kind.
     """
-    from blender_core.comparison.checkpoints.layouts import OWN_FORMAT
+    from blender_core.comparison.checkpoints.layouts import is_pairwise
 
     folder = resolve(model, **{name: options[name] for name in _ACCESS if name in options})
     config = read_json(folder / "config.json")
-    is_pairwise = (
-        config.get("ranker_type") == "pairranker"
-        or "cand1_prefix_id" in config
-        or config.get("format") == OWN_FORMAT
-    )
-    kind = PairRanker if is_pairwise else PointwiseRanker
+    kind = PairRanker if is_pairwise(config) else PointwiseRanker
     return kind.from_pretrained(folder, device=device, **options)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError
 from blender_core.fusion.prompt import REQUEST
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_model", "load_tokenizer"]
 
-_NAMED_AT_MOST = 5
-
 
 def load_model(folder: Path, dtype: torch.dtype) -> Any:
     """A sequence-to-sequence model, on the CPU.
@@ -24,39 +24,24 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
         CheckpointError: the folder holds none, a file is broken, or weights are missing, left
             over or of another shape.
     """
-    import transformers
+    from transformers import AutoModelForSeq2SeqLM
 
-    # Without its dtype, transformers 5 keeps the file's and 4 takes float32.
-    version = tuple(map(int, transformers.__version__.split(".")[:2]))
-    precision = {"dtype" if version >= (4, 56) else "torch_dtype": dtype}
+    config = transformers_config(read_json(folder / "config.json"), folder)
     try:
-        model, report = transformers.AutoModelForSeq2SeqLM.from_pretrained(
+        model, report = AutoModelForSeq2SeqLM.from_pretrained(
             folder,
+            config=config,
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # reported below, in words
-            **precision,
+            **dtype_option(dtype),
         )
     except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
         raise CheckpointError(
             f"{folder}: not a readable sequence-to-sequence checkpoint: {_first_line(error)}"
         ) from error
-    # Names in transformers 4, (name, shape, shape) in 5.
-    reshaped = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
-    found = (
-        ("missing", report["missing_keys"]),
-        ("not part of the model", report["unexpected_keys"]),
-        ("of another shape", reshaped),
-    )
-    faults = [
-        f"{len(names)} {what}: {', '.join(sorted(names)[:_NAMED_AT_MOST])}"
-        + (", ..." if len(names) > _NAMED_AT_MOST else "")
-        for what, names in found
-        if names
-    ]
-    if faults:
-        raise CheckpointError(f"{folder}: the weights do not fit the model. {'; '.join(faults)}")
+    check_report(folder, report)
     return model
 
 

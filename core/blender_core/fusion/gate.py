@@ -6,6 +6,8 @@ repeated or forced fusing hurts is a finding of later work on mixtures of agents
 
 from __future__ import annotations
 
+from math import isnan
+
 from blender_core.candidates import Candidate, Verdict, VerdictReason
 
 __all__ = ["beats", "reason_not_to_fuse", "verdict_on"]
@@ -26,9 +28,9 @@ def reason_not_to_fuse(
     if not can_fuse:
         return "no fuser"
     if len(best) == 1:
-        return "one answer"
+        return "one answer to fuse"
     if len({candidate.text for candidate in best}) == 1:
-        return "all answers are the same"
+        return "the best answers are the same"
     return None
 
 
@@ -48,4 +50,6 @@ def verdict_on(fused: str, logits: tuple[float, float]) -> Verdict:
     """The verdict on a fused text that was compared with the top answer."""
     if beats(*logits):
         return Verdict("fused text won", *logits)
+    if any(map(isnan, logits)):
+        return Verdict("fused text could not be compared", *logits, rejected=fused)
     return Verdict("fused text lost", *logits, rejected=fused)

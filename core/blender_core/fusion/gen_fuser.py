@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from blender_core.candidates import Candidate, Task
+from blender_core.checks import positive
 from blender_core.comparison.checkpoints.files import resolve
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError, InputError
@@ -56,16 +57,16 @@ class GenFuser(Fuser):
         batch_size: int = 4,
     ) -> None:
         positions = getattr(model.config, "max_position_embeddings", None)
-        if positions is not None and _count("max_length", max_length) > positions:
+        if positions is not None and positive("max_length", max_length) > positions:
             raise InputError(
                 f"the model reads at most {positions} tokens, 'max_length' is {max_length}: "
                 f"load it with max_length={positions}"
             )
         self.model = model
-        self.candidate_max_length = _count("candidate_max_length", candidate_max_length)
-        self.batch_size = _count("batch_size", batch_size)
+        self.candidate_max_length = positive("candidate_max_length", candidate_max_length)
+        self.batch_size = positive("batch_size", batch_size)
         self.tokenizer = tokenizer
-        self._prompt = FusionPrompt(tokenizer, _count("max_length", max_length))
+        self._prompt = FusionPrompt(tokenizer, positive("max_length", max_length))
 
     @classmethod
     def from_pretrained(
@@ -259,8 +260,8 @@ class GenFuser(Fuser):
                 "a fuser writes one text a task: 'num_return_sequences' and "
                 "'return_dict_in_generate' cannot be changed"
             )
-        _count("max_new_tokens", options["max_new_tokens"])
-        _count("num_beams", options["num_beams"])
+        positive("max_new_tokens", options["max_new_tokens"])
+        positive("num_beams", options["num_beams"])
         try:
             GenerationConfig(**{k: v for k, v in options.items() if k in known})
         except (ValueError, TypeError) as error:
@@ -268,10 +269,6 @@ class GenFuser(Fuser):
         return answer_length, options
 
     def _answer_length(self, asked: int | None) -> int:
-        return self.candidate_max_length if asked is None else _count("candidate_max_length", asked)
-
-
-def _count(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name!r} must be a whole number of at least 1, got {value!r}")
-    return value
+        return (
+            self.candidate_max_length if asked is None else positive("candidate_max_length", asked)
+        )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from blender_core.candidates import Pair, Ranking
 from blender_core.comparison.comparator import AsyncComparator, Comparator, StreamingComparator
 from blender_core.errors import ModelOutputError
+from blender_core.flows import Course
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -28,40 +29,36 @@ def drive(
     flows: RankFlows, comparator: Comparator, *, show_progress: bool = False
 ) -> list[Ranking]:
     """Run flows to their end; every round of all of them is one call of the comparator."""
+    course = Course(flows)
     with _progress(show_progress) as progress:
-        try:
-            asking = next(flows)
-            while True:
-                pairs = [pair for pairs in asking for pair in pairs]
-                progress.total = (progress.total or 0) + len(pairs)
-                if isinstance(comparator, StreamingComparator):
-                    logits = np.full(len(pairs), np.nan, dtype=np.float32)
-                    for places, part in comparator.iter_logits(pairs):
-                        logits[places] = part
-                        progress.update(len(places))
-                else:
-                    logits = comparator.logits(pairs)
-                    progress.update(len(pairs))
-                asking = flows.send(_dealt(logits, asking))
-        except StopIteration as end:
-            rankings: list[Ranking] = end.value
-            return rankings
+        while not course.done:
+            pairs = [pair for pairs in course.request for pair in pairs]
+            progress.total = (progress.total or 0) + len(pairs)
+            course.reply(_dealt(_logits(comparator, pairs, progress), course.request))
+    return course.result
 
 
 async def drive_async(flows: RankFlows, comparator: Comparator) -> list[Ranking]:
-    """Like `drive`; a comparator that only computes runs in a thread."""
-    try:
-        asking = next(flows)
-        while True:
-            pairs = [pair for pairs in asking for pair in pairs]
-            if isinstance(comparator, AsyncComparator):
-                logits = await comparator.alogits(pairs)
-            else:
-                logits = await asyncio.to_thread(comparator.logits, pairs)
-            asking = flows.send(_dealt(logits, asking))
-    except StopIteration as end:
-        rankings: list[Ranking] = end.value
-        return rankings
+    """Like `drive`; with a comparator that only computes, all of it happens in a thread."""
+    if not isinstance(comparator, AsyncComparator):
+        return await asyncio.to_thread(drive, flows, comparator)
+    course = Course(flows)
+    while not course.done:
+        pairs = [pair for pairs in course.request for pair in pairs]
+        course.reply(_dealt(await comparator.alogits(pairs), course.request))
+    return course.result
+
+
+def _logits(comparator: Comparator, pairs: list[Pair], progress: tqdm[Any]) -> NDArray[np.float32]:
+    if not isinstance(comparator, StreamingComparator):
+        logits = comparator.logits(pairs)
+        progress.update(len(pairs))
+        return logits
+    logits = np.full(len(pairs), np.nan, dtype=np.float32)
+    for places, part in comparator.iter_logits(pairs):
+        logits[places] = part
+        progress.update(len(places))
+    return logits
 
 
 def _dealt(logits: NDArray[np.float32], asking: list[list[Pair]]) -> list[NDArray[np.float32]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from blender_core.candidates import Pair, Ranking, Task
 from blender_core.errors import InputError
+from blender_core.flows import Course
 from blender_core.ranking.aggregation import Aggregation
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.schedules import Round, Schedule
@@ -25,39 +26,50 @@ def rank_flow(
     asked once however many candidates share these texts.
 
     Raises:
-        InputError: the schedule asked for a pair twice or for one that does not exist.
+        InputError: the schedule asked for a pair twice or for one that does not exist, or the
+            aggregation gave something else than one number a candidate.
     """
     texts = [candidate.text for candidate in task.candidates]
     matrix = np.full((len(texts), len(texts)), np.nan, dtype=np.float32)
     np.fill_diagonal(matrix, 0.0)
     asked: set[tuple[int, int]] = set()
     answers: dict[tuple[str, str], float] = {}
-    rounds = schedule.rounds([len(text) for text in texts])
-    try:
-        asking = next(rounds)
-        while True:
-            _check(asking, asked, len(texts))
-            asked.update(asking)
-            unanswered = list(
-                dict.fromkeys(
-                    (texts[first], texts[second])
-                    for first, second in asking
-                    if (texts[first], texts[second]) not in answers
-                )
+    rounds = Course(schedule.rounds([len(text) for text in texts]))
+    while not rounds.done:
+        asking = rounds.request
+        _check(asking, asked, len(texts))
+        asked.update(asking)
+        unanswered = list(
+            dict.fromkeys(
+                (texts[first], texts[second])
+                for first, second in asking
+                if (texts[first], texts[second]) not in answers
             )
-            if unanswered:
-                logits = yield [Pair(task.source, first, second) for first, second in unanswered]
-                answers.update(zip(unanswered, logits.tolist(), strict=True))
-            for first, second in asking:
-                matrix[first, second] = answers[texts[first], texts[second]]
-            asking = rounds.send(matrix)
-    except StopIteration as end:
-        tiers = end.value
-    scores = tuple(aggregation(matrix).tolist())
+        )
+        if unanswered:
+            logits = yield [Pair(task.source, first, second) for first, second in unanswered]
+            answers.update(zip(unanswered, logits.tolist(), strict=True))
+        for first, second in asking:
+            matrix[first, second] = answers[texts[first], texts[second]]
+        seen = matrix.view()
+        seen.setflags(write=False)
+        rounds.reply(seen)
+    tiers = rounds.result
+    matrix.setflags(write=False)
+    scores = _scores(aggregation, matrix)
     keys = [scores] if tiers is None else [[-tier for tier in tiers], scores]
     order, ranks = order_and_ranks(*keys)
-    matrix.setflags(write=False)
     return Ranking(task.candidates, order, ranks, scores, matrix, passes=len(answers))
+
+
+def _scores(aggregation: Aggregation, matrix: NDArray[np.float32]) -> tuple[float, ...]:
+    scores = np.asarray(aggregation(matrix), dtype=np.float64)
+    if scores.shape != matrix.shape[:1] or np.isnan(scores).any():
+        raise InputError(
+            f"the aggregation must give one number a candidate, {len(matrix)} here; "
+            f"it gave {scores!r}"
+        )
+    return tuple(scores.tolist())
 
 
 def _check(asking: Round, asked: set[tuple[int, int]], count: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from blender_core.candidates import Candidate, Pair, Ranking, Task, checked
+from blender_core.candidates import Candidate, Pair, Ranking, Task, checked_all
 from blender_core.errors import InputError, NoDefaultRankerError
 from blender_core.flows import lockstep
 from blender_core.ranking.aggregation import Aggregation, aggregation_named
@@ -197,4 +197,4 @@ class PairRanker(Ranker):
     ) -> RankFlows:
         plan = self.schedule if schedule is None else schedule_named(schedule)
         scoring = self.aggregation if aggregation is None else aggregation_named(aggregation)
-        return lockstep(rank_flow(checked(task), plan, scoring) for task in tasks)
+        return lockstep(rank_flow(task, plan, scoring) for task in checked_all(tasks))

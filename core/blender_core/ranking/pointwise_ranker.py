@@ -82,7 +82,8 @@ class PointwiseRanker(Ranker):
                 model are made for. Where they are longer both are cut on the right, and the
                 answer keeps at least half of the room.
             format: ``"classification"`` (any sequence classifier with one output, through its
-                chat template if it has one), ``"ultra-rm"``, ``"simcls"`` or
+                chat template if it has one), ``"ultra-rm"``,
+                ``"starling-rm"``, ``"simcls"`` or
                 ``"summareranker"``; None finds out.
 
         Raises:

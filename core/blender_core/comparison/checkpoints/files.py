@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 from blender_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import torch
 
-__all__ = ["read_json", "read_weights", "resolve", "tensors_into"]
+__all__ = [
+    "check_report",
+    "dtype_option",
+    "read_json",
+    "read_weights",
+    "resolve",
+    "tensors_into",
+]
 
-_WANTED = ["*.json", "*.safetensors", "pytorch_model*.bin", "*.model", "*.txt", "*.jinja"]
+_WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_LEGACY_WEIGHTS = ["pytorch_model*.bin"]
 _NAMED_AT_MOST = 5
 
 
@@ -43,10 +51,12 @@ def resolve(
     Raises:
         CheckpointError: there is neither such a folder nor a model of that name to be had.
     """
+    name = str(model)
+    if not name:
+        raise CheckpointError("the name of the model is empty: give a folder or a hub id")
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
-    name = str(model)
     if folder.exists():
         raise CheckpointError(f"{name}: a checkpoint is a folder, this is a file")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
@@ -54,7 +64,7 @@ def resolve(
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    try:
+    def download(patterns: list[str]) -> Path:
         return Path(
             snapshot_download(
                 name,
@@ -62,15 +72,22 @@ def resolve(
                 cache_dir=None if cache_folder is None else Path(cache_folder),
                 local_files_only=local_files_only,
                 token=token,
-                allow_patterns=allow_patterns or _WANTED,
+                allow_patterns=patterns,
+                ignore_patterns=["*/*"],  # intermediate checkpoints and other formats
             )
         )
+
+    try:
+        folder = download(allow_patterns or _WANTED)
+        if allow_patterns is None and not any(folder.glob("*.safetensors")):
+            return download(_LEGACY_WEIGHTS)
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(
             f"{name}: neither a folder nor to be had from the hub ({reason}). "
             "Give the path of a downloaded checkpoint to work without a network"
         ) from error
+    return folder
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -113,8 +130,10 @@ def _weight_files(folder: Path) -> list[Path]:
             return [folder / name]
         index = folder / f"{name}.index.json"
         if index.is_file():
-            shards = set(read_json(index).get("weight_map", {}).values())
-            return [folder / Path(shard).name for shard in sorted(shards)]
+            shards = read_json(index).get("weight_map")
+            if not isinstance(shards, dict) or not all(isinstance(f, str) for f in shards.values()):
+                raise CheckpointError(f"{index}: 'weight_map' must map weights to files")
+            return [folder / Path(shard).name for shard in sorted(set(shards.values()))]
     raise CheckpointError(f"{folder}: no weights; expected model.safetensors or pytorch_model.bin")
 
 
@@ -158,26 +177,60 @@ def tensors_into(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], w
     # Older programs saved this buffer, a mere arange; nobody saves it any more.
     weights = {name: w for name, w in weights.items() if not name.endswith(".position_ids")}
     own = {name: w for name, w in own.items() if not name.endswith(".position_ids")}
+    check_fit(
+        where,
+        missing={n for n in own.keys() - weights.keys() if own[n].data_ptr() not in shared},
+        unexpected=weights.keys() - own.keys(),
+        reshaped={n for n in own.keys() & weights.keys() if own[n].shape != weights[n].shape},
+    )
+    module.load_state_dict(weights, strict=False)
+
+
+def check_fit(
+    where: Path, *, missing: Iterable[str], unexpected: Iterable[str], reshaped: Iterable[str]
+) -> None:
+    """Refuse weights that do not fit their model exactly.
+
+    Args:
+        where: the checkpoint's folder.
+        missing: weights of the model that the checkpoint lacks.
+        unexpected: weights of the checkpoint that the model has not.
+        reshaped: weights of another shape.
+
+    Raises:
+        CheckpointError: there are any; some are named.
+    """
     faults = [
-        (f"{len(names)} {what}", sorted(names))
+        f"{len(names)} {what}: {', '.join(names[:_NAMED_AT_MOST])}"
+        + (", ..." if len(names) > _NAMED_AT_MOST else "")
         for what, names in (
-            (
-                "missing",
-                {n for n in own.keys() - weights.keys() if own[n].data_ptr() not in shared},
-            ),
-            ("not part of the model", weights.keys() - own.keys()),
-            (
-                "of another shape",
-                {n for n in own.keys() & weights.keys() if own[n].shape != weights[n].shape},
-            ),
+            ("missing", sorted(missing)),
+            ("not part of the model", sorted(unexpected)),
+            ("of another shape", sorted(reshaped)),
         )
         if names
     ]
     if faults:
-        listed = "; ".join(
-            f"{what}: {', '.join(names[:_NAMED_AT_MOST])}"
-            + (", ..." if len(names) > _NAMED_AT_MOST else "")
-            for what, names in faults
-        )
-        raise CheckpointError(f"{where}: the weights do not fit the model. {listed}")
-    module.load_state_dict(weights, strict=False)
+        raise CheckpointError(f"{where}: the weights do not fit the model. {'; '.join(faults)}")
+
+
+def check_report(where: Path, report: Mapping[str, Any]) -> None:
+    """Like `check_fit`, for the report that transformers gives with ``output_loading_info``."""
+    check_fit(
+        where,
+        missing=report["missing_keys"],
+        unexpected=report["unexpected_keys"],
+        # Names in transformers 4, (name, shape, shape) in 5.
+        reshaped=[key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]],
+    )
+
+
+def dtype_option(dtype: torch.dtype) -> dict[str, Any]:
+    """The precision as ``from_pretrained`` of this version of transformers spells it.
+
+    Without it, transformers 5 keeps the file's precision and 4 takes float32.
+    """
+    import transformers
+
+    version = tuple(map(int, transformers.__version__.split(".")[:2]))
+    return {"dtype" if version >= (4, 56) else "torch_dtype": dtype}

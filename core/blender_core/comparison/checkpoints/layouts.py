@@ -10,21 +10,22 @@ Weights have the same names in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
+from blender_core.checks import positive
 from blender_core.comparison.checkpoints.base_configs import BASE_CONFIGS
 from blender_core.comparison.checkpoints.files import read_json
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.comparison.encoding import Limits, Markers
-from blender_core.comparison.tokenizer import TextTokenizer
-from blender_core.errors import CheckpointError
+from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
+from blender_core.errors import CheckpointError, InputError, describe
 
-__all__ = ["OWN_FORMAT", "Layout", "read_layout"]
+__all__ = ["OWN_FORMAT", "Layout", "is_pairwise", "read_layout"]
 
 OWN_FORMAT = "blended-llm/pair-ranker"
 """The value of ``"format"`` in the config.json of our own layout."""
@@ -54,6 +55,15 @@ class Layout:
     drop_out: float
 
 
+def is_pairwise(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is that of a pairwise ranker, in any of the layouts."""
+    return (
+        config.get("format") == OWN_FORMAT
+        or config.get("ranker_type") == "pairranker"
+        or "cand1_prefix_id" in config
+    )
+
+
 def read_layout(folder: Path, fetch_base: Fetch, base_model: str | None = None) -> Layout:
     """Read a checkpoint's description.
 
@@ -74,8 +84,8 @@ def read_layout(folder: Path, fetch_base: Fetch, base_model: str | None = None) 
             return _original(folder, config, fetch_base, base_model)
         if "cand1_prefix_id" in config:
             return _hf(folder, config)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{file}: {type(error).__name__}: {error}") from error
+    except (KeyError, TypeError, OverflowError, InputError) as error:
+        raise CheckpointError(f"{file}: {describe(error)}") from error
     raise CheckpointError(
         f"{file}: not a pairwise ranker's config: it has neither 'ranker_type' (llm-blender/PairRM)"
         f' nor \'cand1_prefix_id\' (llm-blender/PairRM-hf) nor "format": "{OWN_FORMAT}". '
@@ -91,13 +101,13 @@ def _own(folder: Path, config: dict[str, Any]) -> Layout:
         tokenizer=TextTokenizer.from_file(folder / "tokenizer.json", tuple(markers)),
         markers=markers,
         limits=Limits(config["source_max_length"], config["candidate_max_length"]),
-        n_tasks=config["n_tasks"],
+        n_tasks=positive("n_tasks", config["n_tasks"]),
         drop_out=config["drop_out"],
     )
 
 
 def _hf(folder: Path, config: dict[str, Any]) -> Layout:
-    vocabulary = TextTokenizer.from_file(folder / "tokenizer.json").full
+    vocabulary = read_tokenizer(folder / "tokenizer.json")
     names: dict[str, str] = {}
     for field, key in (
         ("source", "source_prefix_id"),
@@ -115,7 +125,7 @@ def _hf(folder: Path, config: dict[str, Any]) -> Layout:
         tokenizer=TextTokenizer(vocabulary, tuple(markers)),
         markers=markers,
         limits=Limits(source=1224, candidate=412),  # fixed in that model's published code
-        n_tasks=config.get("n_tasks", 1),
+        n_tasks=positive("n_tasks", config.get("n_tasks", 1)),
         drop_out=config.get("drop_out", 0.05),
     )
 
@@ -138,7 +148,7 @@ def _original(
     if encoder is None and base is not None:
         encoder = read_json(base / "config.json")
     if vocabulary.is_file():
-        tokenizer = TextTokenizer.from_file(vocabulary).full
+        tokenizer = read_tokenizer(vocabulary)
     else:
         tokenizer = _base_tokenizer(base or folder)
     # The original adds its four markers right after the base model's last id.
@@ -148,14 +158,14 @@ def _original(
         tokenizer=TextTokenizer(tokenizer, tuple(markers)),
         markers=markers,
         limits=Limits(config["source_maxlength"], config["candidate_maxlength"]),
-        n_tasks=config.get("n_tasks", 1),
+        n_tasks=positive("n_tasks", config.get("n_tasks", 1)),
         drop_out=config.get("drop_out", 0.05),
     )
 
 
 def _base_tokenizer(folder: Path) -> Tokenizer:
     if (folder / "tokenizer.json").is_file():
-        return TextTokenizer.from_file(folder / "tokenizer.json").full
+        return read_tokenizer(folder / "tokenizer.json")
     if (folder / "spm.model").is_file():
         return tokenizer_from_sentencepiece(folder / "spm.model")
     raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")

@@ -80,7 +80,7 @@ class _Buckets:
         self.longest = longest
         self.span = buckets if buckets > 0 else longest
         self._device = device
-        self._known: dict[int, tuple[int, int, Tensor]] = {}
+        self._index = torch.empty(0, 0, dtype=torch.long, device=device)
 
     def within(self, length: int) -> tuple[int, int, Tensor]:
         """Which rows of the table a sequence needs.
@@ -89,19 +89,30 @@ class _Buckets:
             low, high: the slice of the table that occurs, and int64[length, length], the place in
             that slice of the distance (row - column).
         """
-        known = self._known.get(length)
-        if known is None:
-            from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+        index = self._index
+        if length > len(index):
+            # A shorter sequence's index is the corner of a longer one's: one of them serves all.
+            index = self._index = self._built(max(length, 2 * len(index))).to(self._device)
+        low, high = int(index[0, length - 1]), int(index[length - 1, 0]) + 1
+        return low, high, index[:length, :length] - low
 
-            distance = torch.arange(length)[:, None] - torch.arange(length)[None, :]
-            if self.buckets > 0 and self.longest > 0:
-                distance = make_log_bucket_position(distance, self.buckets, self.longest).long()
-            index = (distance + self.span).clamp(0, 2 * self.span - 1)
-            low, high = int(index.min()), int(index.max()) + 1
-            if len(self._known) > 64:  # a few MB each; lengths of a sorted stream come in runs
-                self._known.clear()
-            known = self._known[length] = low, high, (index - low).to(self._device)
-        return known
+    def _built(self, length: int) -> Tensor:
+        distance = torch.arange(1 - length, length)
+        places = self._buckets(distance) if self.buckets > 0 else distance
+        places = (places + self.span).clamp(0, 2 * self.span - 1)
+        rows = torch.arange(length)
+        return places[rows[:, None] - rows[None, :] + length - 1]
+
+    def _buckets(self, distance: Tensor) -> Tensor:
+        """Distances near by as they are, those further away in growing steps.
+
+        In float32, as where the models were trained: a bucket's border can hang on the rounding.
+        """
+        half = self.buckets // 2
+        far = distance.abs().clamp(min=half).float() / half
+        steps = torch.log(far) / torch.log(torch.tensor((self.longest - 1) / half)) * (half - 1)
+        bucket = (steps.ceil() + half).long() * distance.sign()
+        return torch.where(distance.abs() <= half, distance, bucket)
 
 
 class _Layer:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from blender_core.comparison.encoding import Row
 
@@ -29,18 +31,19 @@ class MarkerEncoder(Protocol):
 
 
 def padded(
-    rows: Sequence[list[int]], pad_id: int, device: torch.device
+    rows: Sequence[NDArray[np.int64]], pad_id: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows as one tensor, padded on the right.
 
     Returns:
         ids, int64[len(rows), longest], and the mask, bool of the same shape, True on real tokens.
     """
-    lengths = torch.tensor([len(row) for row in rows])
-    longest = int(lengths.max())
-    ids = torch.tensor([row + [pad_id] * (longest - len(row)) for row in rows])
-    mask = torch.arange(longest) < lengths[:, None]
-    return ids.to(device), mask.to(device)
+    lengths = np.array([len(row) for row in rows])
+    ids = np.full((len(rows), lengths.max()), pad_id, dtype=np.int64)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = row
+    mask = np.arange(ids.shape[1]) < lengths[:, None]
+    return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
 
 
 def marker_places(rows: Sequence[Row], offset: int, device: torch.device) -> torch.Tensor:

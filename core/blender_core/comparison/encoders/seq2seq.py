@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from blender_core.comparison.encoders.encoder import padded
@@ -31,7 +32,9 @@ class Seq2SeqEncoder:
         """Vectors at the markers, [len(rows), 3, hidden]."""
         device = self.model.device
         source, source_mask = padded([row.source for row in rows], self.pad_id, device)
-        answers, answers_mask = padded([r.first + r.second for r in rows], self.pad_id, device)
+        answers, answers_mask = padded(
+            [np.concatenate([row.first, row.second]) for row in rows], self.pad_id, device
+        )
         output = self.model(
             input_ids=source,
             attention_mask=source_mask.long(),

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from tokenizers import AddedToken
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoTokenizer
 
-from blender_core.comparison.checkpoints.files import read_json
+from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
-from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError
 
 __all__ = [
@@ -33,10 +33,8 @@ _BUFFERS = (".position_ids", ".rotary_emb.inv_freq")
 """Older programs saved these though they follow from the config."""
 
 _VOCABULARIES = ("tokenizer.json", "spm.model", "tokenizer.model", "vocab.json", "vocab.txt")
-_NAMED_AT_MOST = 5
 _NO_LIMIT = 1_000_000
 _DEFAULT_ROW = 2048
-_DTYPE = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +68,7 @@ def config_in(folder: Path) -> Any:
     Raises:
         CheckpointError: transformers cannot read it or does not know the model.
     """
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # every kind of config checks itself in its own way
-        raise CheckpointError(f"{folder}: config.json is of no known model: {error}") from error
+    return transformers_config(read_json(folder / "config.json"), folder)
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -88,7 +83,7 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
         CheckpointError: there is none, or none that gives a fast tokenizer.
     """
     if (folder / "tokenizer.json").is_file():
-        full = TextTokenizer.from_file(folder / "tokenizer.json").full
+        full = read_tokenizer(folder / "tokenizer.json")
     elif (folder / "spm.model").is_file():
         full = tokenizer_from_sentencepiece(folder / "spm.model")
     elif not has_tokenizer(folder):
@@ -147,23 +142,11 @@ def model_of(
             state_dict=weights,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported, and refused below
-            **{_DTYPE: source.dtype},
+            **dtype_option(source.dtype),
         )
     except (RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(f"{source.folder}: the weights do not fit: {error}") from error
-    faults = [
-        f"{what}: {', '.join(names[:_NAMED_AT_MOST])}" + (", ..." * (len(names) > _NAMED_AT_MOST))
-        for what, names in (
-            ("missing", sorted(report["missing_keys"])),
-            ("not part of the model", sorted(report["unexpected_keys"])),
-            ("of another shape", sorted(name for name, *_ in report["mismatched_keys"])),
-        )
-        if names
-    ]
-    if faults:
-        raise CheckpointError(
-            f"{source.folder}: the weights do not fit the model. {'; '.join(faults)}"
-        )
+    check_report(source.folder, report)
     return model.eval().to(source.device)
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import torch
 
+from blender_core.checks import positive
 from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
+from blender_core.comparison.checkpoints.layouts import is_pairwise
 from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
 from blender_core.comparison.pointwise.classification import ClassificationScorer
 from blender_core.comparison.pointwise.model_scorer import ModelScorer
 from blender_core.comparison.pointwise.simcls import SimCLSScorer
 from blender_core.comparison.pointwise.summareranker import SummaRerankerScorer
-from blender_core.comparison.pointwise.ultra_rm import UltraRMScorer
+from blender_core.comparison.pointwise.value_head import starling_rm, ultra_rm
 from blender_core.errors import CheckpointError, InputError
 
 __all__ = ["FORMATS", "load_scorer"]
@@ -24,7 +26,8 @@ FORMATS: dict[str, Callable[[Checkpoint], ModelScorer]] = {
     "classification": ClassificationScorer,
     "simcls": SimCLSScorer,
     "summareranker": SummaRerankerScorer,
-    "ultra-rm": UltraRMScorer,
+    "ultra-rm": ultra_rm,
+    "starling-rm": starling_rm,
 }
 
 _RANKER_TYPES = {"simcls": "simcls", "dual": "simcls", "summareranker": "summareranker"}
@@ -51,8 +54,8 @@ def load_scorer(
     if format is not None and format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
     for name, value in (("max_batch_tokens", max_batch_tokens), ("max_length", max_length)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} must be positive, got {value}")
+        if value is not None:
+            positive(name, value)
     chosen_device = pick_device(device)
     chosen_dtype = pick_dtype(dtype, chosen_device)
     access: dict[str, Any] = {
@@ -92,7 +95,7 @@ def _detected(where: str, config: Mapping[str, Any], weights: Mapping[str, torch
         CheckpointError: it is none of ours.
     """
     ranker_type = config.get("ranker_type")
-    if ranker_type == "pairranker" or "cand1_prefix_id" in config:
+    if is_pairwise(config):
         raise CheckpointError(
             f"{where}: a pairwise ranker; load it with PairRanker.from_pretrained"
         )
@@ -100,6 +103,8 @@ def _detected(where: str, config: Mapping[str, Any], weights: Mapping[str, torch
         return _RANKER_TYPES[ranker_type]
     if "regression_head.weight" in weights:
         return "ultra-rm"
+    if "v_head.weight" in weights:
+        return "starling-rm"
     architectures = [str(name) for name in config.get("architectures") or ()]
     if any(name.endswith("ForSequenceClassification") for name in architectures):
         return "classification"

@@ -56,12 +56,10 @@ class TemplateRows:
     """
 
     def __init__(self, tokenizer: TextTokenizer, template: Template, max_length: int) -> None:
-        self._tokenizer, special = _guarded(tokenizer.full)
+        parts = (template.before, template.between, template.after)
+        self._tokenizer, special = _guarded(tokenizer.full, "\n".join(parts))
         self._template = template
-        self._before, self._between, self._after = (
-            _with_guard(part, special)
-            for part in (template.before, template.between, template.after)
-        )
+        self._before, self._between, self._after = (_with_guard(part, special) for part in parts)
         self._max_length = max_length
         self._taken = len(self._ids("", ""))
         check_room(max_length, self._taken)
@@ -147,18 +145,27 @@ def _with_guard(text: str, special: Collection[str]) -> str:
     return re.sub(names, lambda match: _GUARD + match.group(), text)
 
 
-def _guarded(full: Tokenizer) -> tuple[Tokenizer, set[str]]:
-    """The same tokenizer with every special token's name guarded, and these names."""
+def _guarded(full: Tokenizer, template: str) -> tuple[Tokenizer, set[str]]:
+    """The same tokenizer with the names of tokens that steer guarded, and these names.
+
+    Besides the special tokens these are the added ones that the template is made of: many a
+    checkpoint does not call its role tokens special.
+    """
     spec: dict[str, Any] = json.loads(full.to_str())
-    special = {token["content"] for token in spec["added_tokens"] if token["special"]}
+    special = {
+        token["content"]
+        for token in spec["added_tokens"]
+        if token["special"] or (token["content"].strip() and token["content"] in template)
+    }
 
     def guard(name: str) -> str:
         return _GUARD + name if name in special else name
 
+    guards = set(map(guard, special))
     for token in spec["added_tokens"]:
         token["content"] = guard(token["content"])
         # Normalizing could take the guard away.
-        token["normalized"] &= not token["special"]
+        token["normalized"] &= token["content"] not in guards
     model = spec["model"]
     if isinstance(model["vocab"], dict):
         model["vocab"] = {guard(token): place for token, place in model["vocab"].items()}

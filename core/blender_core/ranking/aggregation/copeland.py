@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.ranking.matrix import margins
+from blender_core.ranking.matrix import completed, margins
 
 __all__ = ["copeland"]
 
 
 def copeland(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     """Opponents beaten minus opponents lost to, each judged by the mean of both orders.
+
+    Holes are filled by `completed`.
 
     Args:
         matrix: float[N, N], NaN where a pair was not asked.
@@ -22,5 +24,5 @@ def copeland(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     >>> copeland(np.array([[0, 2.0], [-1.0, 0]])).tolist()
     [1.0, -1.0]
     """
-    result: NDArray[np.float64] = np.nansum(np.sign(margins(matrix)), axis=1)
+    result: NDArray[np.float64] = np.sign(margins(completed(matrix))).sum(axis=1)
     return result

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_core.ranking.matrix import completed
+
 __all__ = ["max_wins"]
 
 
@@ -12,7 +14,7 @@ def max_wins(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     """Directional comparisons won, shown first or second; a logit of exactly 0 is half a win.
 
     The original adds a sum over rows to a mean over columns, which counts wins as the first-shown
-    answer N times as much; here both count the same.
+    answer N times as much; here both count the same. Holes are filled by `completed`.
 
     Args:
         matrix: float[N, N], NaN where a pair was not asked.
@@ -23,7 +25,9 @@ def max_wins(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     >>> max_wins(np.array([[0, 2.0], [-1.0, 0]])).tolist()
     [2.0, 0.0]
     """
-    outcome = (np.sign(matrix.astype(np.float64)) + 1.0) / 2.0
-    np.fill_diagonal(outcome, np.nan)
-    result: NDArray[np.float64] = np.nansum(outcome, axis=1) + np.nansum(1.0 - outcome, axis=0)
+    outcome = (np.sign(completed(matrix)) + 1.0) / 2.0
+    np.fill_diagonal(outcome, 0.0)
+    lost = 1.0 - outcome
+    np.fill_diagonal(lost, 0.0)
+    result: NDArray[np.float64] = outcome.sum(axis=1) + lost.sum(axis=0)
     return result

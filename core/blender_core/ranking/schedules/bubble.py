@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blender_core.errors import InputError
+from blender_core.ranking.matrix import margins
 from blender_core.ranking.schedules.schedule import Rounds
 
 __all__ = ["Bubble"]
@@ -17,8 +18,8 @@ __all__ = ["Bubble"]
 class Bubble:
     """Carry the better of two along a random line of candidates (LLM-Blender, section 3.2).
 
-    The survivor is the best; of the others only scores are known. A tie passes the lead on, as in
-    the original.
+    The survivor is the best; the scores order the others. A tie passes the lead on, as in the
+    original; a comparison that failed does not.
 
     Args:
         seed: of the random line.
@@ -39,6 +40,6 @@ class Bubble:
         current = line[0]
         for challenger in line[1:]:
             matrix = yield [(current, challenger), (challenger, current)]
-            lead = matrix[current, challenger] - matrix[challenger, current]
-            current = current if lead > 0 else challenger
+            lead = margins(matrix)[current, challenger]
+            current = challenger if lead <= 0 else current
         return [0 if index == current else 1 for index in range(count)]

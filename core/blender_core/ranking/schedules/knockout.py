@@ -15,24 +15,18 @@ __all__ = ["Knockout"]
 class Knockout:
     """Neighbours meet, the loser leaves; both orders make a match, a tie keeps the earlier one.
 
-    Same number of passes as a bubble pass, but all matches of a round are asked together, and
-    how far a candidate came orders the rest. Without randomness: neighbours in the input meet.
-    With an odd number the last one waits for the next round.
+    Same number of passes as a bubble pass, but all matches of a round are asked together. The
+    winner is the best; the scores order the others. Without randomness: neighbours in the input
+    meet. With an odd number the last one waits for the next round.
     """
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
         """See `Schedule.rounds`."""
-        tiers = [0] * len(lengths)
         standing = list(range(len(lengths)))
-        lost: list[list[int]] = []
         while len(standing) > 1:
             matches = list(zip(standing[::2], standing[1::2], strict=False))
             matrix = yield [pair for a, b in matches for pair in ((a, b), (b, a))]
             margin = margins(matrix)
-            losers = [a if margin[a, b] < 0 else b for a, b in matches]
-            lost.append(losers)
+            losers = {a if margin[a, b] < 0 else b for a, b in matches}
             standing = [index for index in standing if index not in losers]
-        for tier, losers in enumerate(reversed(lost), start=1):
-            for index in losers:
-                tiers[index] = tier
-        return tiers
+        return [0 if index in standing else 1 for index in range(len(lengths))]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+
 from blender_core.errors import InputError
 from blender_core.ranking.matrix import margins, order_and_ranks
 from blender_core.ranking.schedules.schedule import Rounds
@@ -47,7 +49,9 @@ class Reference:
         matrix = yield [
             pair for other in others for pair in ((reference, other), (other, reference))
         ]
-        _, ranks = order_and_ranks(margins(matrix)[:, reference].tolist())
+        # A candidate that could not be compared is taken to be as good as the reference.
+        lead = np.nan_to_num(margins(matrix)[:, reference])
+        _, ranks = order_and_ranks(lead.tolist())
         return ranks
 
 

@@ -68,9 +68,10 @@ def overlaps(grams: Ids) -> NDArray[np.float64]:
     by_column = np.argsort(columns, kind="stable")
     owners, columns = owners[by_column], columns[by_column]
     result = np.zeros((count, count))
-    for start in range(0, int(shared.sum()), _BLOCK):
+    width = int(shared.sum())
+    for start in range(0, width, _BLOCK):
         low, high = np.searchsorted(columns, [start, start + _BLOCK])
-        block = np.zeros((count, _BLOCK), dtype=np.float32)
+        block = np.zeros((count, min(_BLOCK, width - start)), dtype=np.float32)
         block[owners[low:high], columns[low:high] - start] = 1.0
         result += block @ block.T
     np.fill_diagonal(result, [len(gram) for gram in grams])

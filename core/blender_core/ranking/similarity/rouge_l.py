@@ -35,7 +35,7 @@ def rouge_l(texts: Sequence[str]) -> NDArray[np.float64]:
     common = np.diag(lengths)
     for row, sequence in enumerate(sequences[:-1]):
         others = sequences[row + 1 :]
-        found = cdist([sequence], others, scorer=LCSseq.similarity, dtype=np.int64, workers=-1)[0]
+        found = cdist([sequence], others, scorer=LCSseq.similarity, dtype=np.int64)[0]
         common[row, row + 1 :] = common[row + 1 :, row] = found
     result: NDArray[np.float64] = 2.0 * common / (lengths[:, None] + lengths[None, :])
     return result

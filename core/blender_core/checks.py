@@ -1,0 +1,32 @@
+"""Checks of single values where they come in."""
+
+from __future__ import annotations
+
+from blender_core.errors import InputError
+
+__all__ = ["positive", "text"]
+
+
+def positive(name: str, value: object) -> int:
+    """The value, if it is a whole number of at least 1.
+
+    Raises:
+        InputError: it is something else; the message names it.
+
+    >>> positive("top_k", 3)
+    3
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name!r} must be a whole number of at least 1, got {value!r}")
+    return value
+
+
+def text(name: str, value: object) -> str:
+    """The value, if it is a text.
+
+    Raises:
+        InputError: it is something else; the message names it.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{name!r} must be a str, got {type(value).__name__}")
+    return value
