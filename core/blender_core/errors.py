@@ -17,6 +17,7 @@ __all__ = [
     "MissingExtraError",
     "ModelOutputError",
     "NoDefaultRankerError",
+    "NotSavedError",
     "QuorumError",
 ]
 
@@ -39,6 +40,10 @@ class ModelOutputError(BlenderError, ArithmeticError):
 
 class NoDefaultRankerError(BlenderError, RuntimeError):
     """A ranker was asked for without saying which, and none is shipped."""
+
+
+class NotSavedError(BlenderError, OSError):
+    """A checkpoint could not be written, for example because the disk is full."""
 
 
 class MissingExtraError(BlenderError, ImportError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 
 import numpy as np
@@ -267,6 +269,15 @@ def test_models_that_do_not_fit_say_why(bert, tmp_path):
             scores(name, model=str(tmp_path / "nowhere"), layer=1)
         with pytest.raises(CheckpointError):
             scores(name, model=str(tmp_path), layer=1)
+
+
+@pytest.mark.parametrize("key", ["auto_map", "attn_implementation"])
+def test_a_config_that_chooses_code_is_not_handed_to_bert_score(bert, tmp_path, key):
+    folder = shutil.copytree(bert / "encoder", tmp_path / "encoder")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, key: "evil-org/evil-kernel"}))
+    with pytest.raises(CheckpointError, match=rf"chooses code to run \({key}\)"):
+        scores("bertscore", model=str(folder), layer=1)
 
 
 @pytest.mark.parametrize(

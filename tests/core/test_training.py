@@ -28,7 +28,7 @@ from blender_core.cli import app
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.data.files import read_records
 from blender_core.data.records import Record
-from blender_core.errors import CheckpointError, InputError, ModelOutputError
+from blender_core.errors import CheckpointError, InputError, ModelOutputError, NotSavedError
 from blender_core.training.config import FuserConfig, RankerConfig, read_config
 from blender_core.training.fuser_trainer import train_fuser
 from blender_core.training.losses import LOSSES
@@ -36,7 +36,7 @@ from blender_core.training.optimizer import ranker_groups, rate_at
 from blender_core.training.pairs import debiased, judged_pairs, longer_wins
 from blender_core.training.ranker_trainer import train_ranker
 from blender_core.training.sampling import draw_pairs
-from blender_core.training.saving import NotSavedError, TrainingInterrupted, whole
+from blender_core.training.saving import TrainingInterrupted, whole
 from blender_core.training.start import ranker_to_train
 
 TRAINING = golden("training")
@@ -640,6 +640,22 @@ def test_an_encoder_without_weights_is_named(toy, tmp_path):
         (tmp_path / name).write_bytes((toy / "encoder" / name).read_bytes())
     with pytest.raises(CheckpointError, match="not a readable encoder"):
         ranker_to_train(_config(start=str(tmp_path)))
+
+
+def test_an_encoder_brings_no_code(toy, tmp_path):
+    folder = shutil.copytree(toy / "encoder", tmp_path / "encoder")
+    file = folder / "config.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "attn_implementation": "evil-org/evil-kernel"}))
+    pair = Pair("cook rice", "good", "bad")
+    ours, plain = (
+        ranker_to_train(_toy_config(toy, tmp_path, start=str(start))).logits([pair])
+        for start in (folder, toy / "encoder")
+    )
+    assert ours == plain
+    file.write_text(json.dumps({**content, "model_type": "own"}))
+    with pytest.raises(CheckpointError, match="does not know the model_type 'own'"):
+        ranker_to_train(_toy_config(toy, tmp_path, start=str(folder)))
 
 
 def test_lower_layers_learn_slower(toy, tmp_path):

@@ -197,9 +197,9 @@ def evaluate(
     from blender_core.evaluation.wanted import Evaluation
 
     if any(one.settings is not None for one in metrics):
-        from blender_core.cli.models import _show_bars
+        from blender_core.cli.models import show_bars
 
-        _show_bars(loading)
+        show_bars(loading)
     records, faults = _read(file, limit, same_models=same_models)
     if metric is None and all(record.output is None for record in records):
         metrics = []

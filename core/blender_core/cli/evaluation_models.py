@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blender_core.cli.options import DEFAULT_RANKER, Loading
+from blender_core.cli.options import Loading
 from blender_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Models:
 
     def add_rankers(self, wanted: Evaluation, names: Sequence[str], judge: str | None) -> None:
         """Add the baselines, the rankers and the ranker that is the judge."""
-        from blender_core.cli.models import load_ranker
+        from blender_core.cli.models import is_consensus, load_ranker
         from blender_core.evaluation.baselines import BASELINES
 
         rules = BASELINES if self.baselines else {}
@@ -80,7 +80,7 @@ class Models:
         titles = _titles(names)
         for name in names:
             # Consensus has no tournament; that of the others is no reason to refuse it.
-            skipped = name.startswith(DEFAULT_RANKER) and len(names) > 1
+            skipped = is_consensus(name) and len(names) > 1
             plan = (None, None) if skipped else (self.schedule, self.aggregation)
             rankers[titles[name]] = load_ranker(
                 name, self.loading, schedule=plan[0], aggregation=plan[1]

@@ -14,7 +14,7 @@ from blender_core.fusion.fuser import Fuser
 if TYPE_CHECKING:
     from blender_core.ranking.ranker import Ranker
 
-__all__ = ["is_consensus", "load_fuser", "load_ranker"]
+__all__ = ["is_consensus", "load_fuser", "load_ranker", "show_bars"]
 
 _CONSENSUS = "consensus"
 
@@ -55,7 +55,7 @@ def load_ranker(
 
         similarity = name.partition(":")[2]
         return ConsensusRanker(similarity) if similarity else ConsensusRanker()
-    _show_bars(loading)
+    show_bars(loading)
     if _is_pairwise(name, loading):
         from blender_core.ranking.pair_ranker import PairRanker
 
@@ -82,7 +82,7 @@ def load_fuser(name: str, loading: Loading, max_new_tokens: int | None = None) -
     """
     from blender_core.fusion.gen_fuser import GenFuser
 
-    _show_bars(loading)
+    show_bars(loading)
     fuser = GenFuser.from_pretrained(
         name,
         device=loading.device,
@@ -123,7 +123,7 @@ def _is_pairwise(name: str, loading: Loading) -> bool:
     return is_pairwise(read_json(folder / "config.json"))
 
 
-def _show_bars(loading: Loading) -> None:
+def show_bars(loading: Loading) -> None:
     """Have downloads and weights show progress where we would."""
     from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
     from transformers.utils import logging

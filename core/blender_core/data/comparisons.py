@@ -6,6 +6,7 @@ answers of these two models, A's shown first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -24,6 +25,7 @@ __all__ = [
     "comparison_matrix",
     "comparisons",
     "gpt_ranks",
+    "mean_opinions",
 ]
 
 Verdict = Literal["A is better", "B is better", "Same good", "Same bad"]
@@ -173,7 +175,7 @@ def cmp_results_of(
     for i, first in enumerate(models):
         for j in range(i + 1, len(models)):
             value = float(matrix[i, j])
-            if value == value:  # not NaN  # noqa: PLR0124
+            if not math.isnan(value):
                 better: Verdict = "A is better" if value > 0.5 else "B is better"
                 result[f"{first},{models[j]}"] = tie if value == 0.5 else better
     comparisons(result, models)

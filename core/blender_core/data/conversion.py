@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ def judged_by_scores(record: Record, name: str, *, tie: float = 0.0) -> Record:
             difference = float(scores[a] - scores[b])
             if abs(difference) <= tie:
                 told.append(Judgement(a=a, b=b, winner="tie", judge=name))
-            elif difference == difference:  # not NaN  # noqa: PLR0124
+            elif not math.isnan(difference):
                 winner: Literal["a", "b"] = "a" if difference > 0 else "b"
                 told.append(Judgement(a=a, b=b, winner=winner, judge=name))
     return record.model_copy(update={"judgements": [*record.judgements, *told]})

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_core.data.stats import LONGER
 from blender_core.evaluation.figures import Bootstrap, Figure, Ratio
 from blender_core.evaluation.ranks import kendall_tau
 from blender_core.evaluation.truth import Truth
 from blender_core.ranking.matrix import margins
 
 __all__ = ["AGREEMENT", "Scored", "agreement", "contributions", "expected"]
-
-_LENGTH_MARGIN = 0.05
-"""Lengths that differ by less, as a share of the longer one, are as good as equal."""
 
 AGREEMENT: Mapping[str, str] = {
     "accuracy": "pairs",
@@ -66,7 +64,7 @@ def contributions(texts: Sequence[str], truth: Truth, ranking: Scored) -> NDArra
     points = (np.sign(np.where(np.isnan(margin), by_rank, margin)) + 1.0) / 2.0
     lengths = np.array([len(text) for text in texts], dtype=np.float64)
     row, column = lengths[:, None], lengths[None, :]
-    apart = np.abs(row - column) > _LENGTH_MARGIN * np.maximum(row, column)
+    apart = np.maximum(row, column) > LONGER * np.minimum(row, column)
     won = truth.outcome > 0  # the row is better: every decided pair once
     if won.any():
         sums[0] = points[won].mean(), 1.0

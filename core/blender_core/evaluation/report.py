@@ -134,9 +134,7 @@ class Report:
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            ["table", "group", "kind", "name", "figure", "value", "low", "high", "records"]
-        )
+        writer.writerow(_CSV_HEAD)
 
         def write(head: Sequence[str], key: str, figure: Figure) -> None:
             numbers = [figure.value, figure.low, figure.high]

@@ -11,7 +11,7 @@ from torch import nn
 
 from blender_core.training.config import RankerConfig, TrainingConfig
 
-__all__ = ["groups_of", "ranker_groups", "rate_at"]
+__all__ = ["freeze_unread", "groups_of", "ranker_groups", "rate_at"]
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|block|h)\.(\d+)\.")
 _EMBEDDINGS = re.compile(r"(?:^|\.)(?:\w*embed\w*|shared|wte|wpe)\.")

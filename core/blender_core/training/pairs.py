@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
 from blender_core.data.records import Record
+from blender_core.data.stats import LONGER
 from blender_core.errors import InputError
 from blender_core.training.config import RankerConfig
 from blender_core.training.sampling import draw_pairs
@@ -25,9 +26,6 @@ __all__ = [
     "preferences_of",
     "quality",
 ]
-
-_LONGER = 1.05
-"""Answers whose lengths differ by less than 5 % are as long as each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,7 @@ def _targets(preference: float, config: RankerConfig) -> tuple[tuple[float], tup
 def longer(pair: Pair) -> int:
     """1 where the first answer is longer by more than 5 %, -1 where the second is, else 0."""
     first, second = len(pair.first), len(pair.second)
-    return int(first > _LONGER * second) - int(second > _LONGER * first)
+    return int(first > LONGER * second) - int(second > LONGER * first)
 
 
 def longer_wins(pairs: Sequence[JudgedPair]) -> float | None:

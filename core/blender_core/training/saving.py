@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from blender_core.errors import BlenderError
+from blender_core.errors import NotSavedError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Interruption", "NotSavedError", "TrainingInterrupted", "unfinished", "whole"]
-
-
-class NotSavedError(BlenderError, OSError):
-    """A checkpoint could not be written, for example because the disk is full."""
+__all__ = ["Interruption", "TrainingInterrupted", "unfinished", "whole"]
 
 
 class TrainingInterrupted(KeyboardInterrupt):

@@ -11,13 +11,14 @@ import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer
 
-from blender_core.comparison.checkpoints.files import read_json, resolve
-from blender_core.comparison.checkpoints.layouts import OWN_FORMAT
+from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.files import check_fit, dtype_option, read_json, resolve
+from blender_core.comparison.checkpoints.layouts import is_pairwise
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError
 from blender_core.training.config import RankerConfig
 
@@ -25,8 +26,6 @@ __all__ = ["ranker_to_train"]
 
 _POSITIONS = 2048
 """Tokens of a row where the encoder itself sets no limit; as in PairRM."""
-
-_NAMED_AT_MOST = 5
 
 
 def ranker_to_train(config: RankerConfig) -> CrossEncoder:
@@ -43,11 +42,7 @@ def ranker_to_train(config: RankerConfig) -> CrossEncoder:
             head.
     """
     folder = resolve(config.start)
-    described = read_json(folder / "config.json")
-    if described.get("format") == OWN_FORMAT or described.keys() & {
-        "ranker_type",
-        "cand1_prefix_id",
-    }:
+    if is_pairwise(read_json(folder / "config.json")):
         ranker = CrossEncoder.from_pretrained(
             folder,
             device="cpu",
@@ -92,7 +87,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
 def _vocabulary(folder: Path) -> Tokenizer:
     if (file := folder / "tokenizer.json").is_file():
-        return TextTokenizer.from_file(file).full
+        return read_tokenizer(file)
     if (file := folder / "spm.model").is_file():
         return tokenizer_from_sentencepiece(file)
     raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")
@@ -100,28 +95,26 @@ def _vocabulary(folder: Path) -> Tokenizer:
 
 def _encoder(folder: Path) -> Any:
     """The encoder with its weights; only a pooler, which nothing here reads, may be missing."""
-    version = tuple(map(int, transformers.__version__.split(".")[:2]))
-    precision = {"dtype" if version >= (4, 56) else "torch_dtype": torch.float32}
+    config = transformers_config(read_json(folder / "config.json"), folder)
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # what is missing is told below, in words
     try:
         backbone, report = transformers.AutoModel.from_pretrained(
             folder,
+            config=config,
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
-            **precision,
+            **dtype_option(torch.float32),
         )
     except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise CheckpointError(f"{folder}: not a readable encoder: {reason}") from error
     finally:
         logging.set_verbosity(verbosity)
-    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
-    if missing:
-        named = ", ".join(missing[:_NAMED_AT_MOST]) + (", ..." * (len(missing) > _NAMED_AT_MOST))
-        raise CheckpointError(f"{folder}: {len(missing)} of the encoder's weights missing: {named}")
+    missing = {name for name in report["missing_keys"] if "pooler" not in name}
+    check_fit(folder, missing=missing, unexpected=(), reshaped=())  # heads may be left over
     return backbone
 
 

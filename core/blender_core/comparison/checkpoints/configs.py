@@ -8,7 +8,7 @@ from typing import Any
 
 from blender_core.errors import CheckpointError
 
-__all__ = ["transformers_config"]
+__all__ = ["keys_that_choose_code", "transformers_config"]
 
 _NAME_CODE = {
     "attn_implementation",
@@ -44,6 +44,17 @@ def transformers_config(content: Mapping[str, Any], where: Path) -> Any:
     except Exception as error:  # every kind of config checks itself in its own way
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(f"{where}: the config is unusable: {reason}") from error
+
+
+def keys_that_choose_code(content: Any) -> set[str]:
+    """The keys, at any depth, that `transformers_config` would leave out.
+
+    For those who hand the folder to another library, which reads the file itself.
+    """
+    if not isinstance(content, Mapping):
+        return set()
+    inner = set().union(*map(keys_that_choose_code, content.values()))
+    return inner | (_NAME_CODE & content.keys())
 
 
 def _harmless(value: Any) -> Any:

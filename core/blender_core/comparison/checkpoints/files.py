@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "check_fit",
     "check_report",
     "dtype_option",
     "read_json",

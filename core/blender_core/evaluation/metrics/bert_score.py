@@ -39,9 +39,12 @@ class BertScore:
             from bert_score.utils import model2layers
         except ImportError as error:
             raise MissingExtraError("the metric 'bertscore'", "eval") from error
-        from transformers import AutoConfig
 
-        from blender_core.comparison.checkpoints.files import resolve
+        from blender_core.comparison.checkpoints.configs import (
+            keys_that_choose_code,
+            transformers_config,
+        )
+        from blender_core.comparison.checkpoints.files import read_json, resolve
         from blender_core.comparison.devices import pick_device
 
         name = settings.model
@@ -54,10 +57,13 @@ class BertScore:
                 f"bert-score recommends no layer for {name!r}: say which with --bertscore-layer"
             )
         self._batch_size = settings.batch_size
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # transformers raises all kinds for files that are broken
-            raise CheckpointError(f"{name}: not usable for BERTScore: {error}") from error
+        content = read_json(folder / "config.json")
+        config = transformers_config(content, folder)
+        if keys := keys_that_choose_code(content):
+            raise CheckpointError(
+                f"{name}: not usable for BERTScore: its config chooses code to run "
+                f"({', '.join(sorted(keys))}), which bert-score would do"
+            )
         layers = int(getattr(config, "num_hidden_layers", layer))
         if not 1 <= layer <= layers:
             raise InputError(f"{name}: there is no layer {layer}, the model has {layers}")
@@ -68,7 +74,7 @@ class BertScore:
                 device=str(pick_device(settings.device)),
                 use_fast_tokenizer=True,
             )
-        except Exception as error:  # likewise
+        except Exception as error:  # transformers raises all kinds for files that are broken
             raise CheckpointError(f"{name}: not usable for BERTScore: {error}") from error
         tokenizer = self._scorer._tokenizer  # noqa: SLF001  (the package has no other way in)
         # RoBERTa's positions start behind the padding token's id.
