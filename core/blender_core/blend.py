@@ -10,7 +10,16 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, 
 from dataclasses import dataclass
 from typing import Any
 
-from blender_core.candidates import Blend, Candidate, Ranking, Task, Verdict, checked_all, name_of
+from blender_core.candidates import (
+    Answers,
+    Blend,
+    Candidate,
+    Ranking,
+    Task,
+    Verdict,
+    checked_all,
+    name_of,
+)
 from blender_core.checks import positive
 from blender_core.errors import InputError, describe
 from blender_core.flows import Course, lockstep
@@ -113,15 +122,11 @@ class Blender:
         self.top_k = positive("top_k", top_k)
         self.verify = verify
 
-    def blend(
-        self, instruction: str, candidates: Iterable[Candidate | str], *, fuse: bool = True
-    ) -> Blend:
+    def blend(self, instruction: str, candidates: Answers, *, fuse: bool = True) -> Blend:
         """Blend the answers to one question; `fuse=False` only picks the best."""
         return self.blend_many([Task(instruction, candidates)], fuse=fuse)[0]
 
-    async def ablend(
-        self, instruction: str, candidates: Iterable[Candidate | str], *, fuse: bool = True
-    ) -> Blend:
+    async def ablend(self, instruction: str, candidates: Answers, *, fuse: bool = True) -> Blend:
         """Like `blend`, without blocking the event loop."""
         return (await self.ablend_many([Task(instruction, candidates)], fuse=fuse))[0]
 
@@ -171,7 +176,10 @@ class Blender:
             return self.ranker.duel_many(requests)
         tasks = [request.task for request in requests]
         if kind is RankRequest:
-            return self.ranker.rank_many(tasks, show_progress=show_progress)
+            # Asked for only where it is wanted: a user's ranker may know nothing of bars.
+            return self.ranker.rank_many(
+                tasks, **({"show_progress": True} if show_progress else {})
+            )
         fusing = Course(fusing_flow(tasks))
         while not fusing.done:
             fusing.reply(_tried(self._fuser().fuse_many, fusing.request))

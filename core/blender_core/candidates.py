@@ -6,7 +6,8 @@ Everything here is immutable and knows nothing of models. A plain string is acce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +35,8 @@ class Candidate:
 
     def __post_init__(self) -> None:
         checks.text("candidate.text", self.text)
+        if self.source is not None:
+            checks.text("candidate.source", self.source)
 
     @classmethod
     def of(cls, value: Candidate | str) -> Candidate:
@@ -59,13 +62,34 @@ class Pair:
                 checks.text(name, getattr(self, name))
 
 
+Answers = Iterable[Candidate | str] | Mapping[str, str]
+"""What is accepted where candidates are: a list of answers, or answers by who wrote them."""
+
+
+def _answers(given: Answers) -> Iterator[Candidate]:
+    if isinstance(given, Mapping):
+        for source, answer in given.items():
+            yield Candidate(answer, source)
+    elif isinstance(given, str | bytes | AbstractSet) or not isinstance(given, Iterable):
+        raise InputError(f"'candidates' must be a list of answers, got one {type(given).__name__}")
+    else:
+        for place, answer in enumerate(given):
+            if not isinstance(answer, Candidate | str):
+                raise InputError(
+                    f"'candidates[{place}]' must be a str or a Candidate, "
+                    f"got {type(answer).__name__}"
+                )
+            yield Candidate.of(answer)
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Task:
     """A question and the answers to choose from.
 
     Args:
         instruction: the question. Comparators read ``instruction + input``.
-        candidates: one or more answers, strings or `Candidate`s.
+        candidates: one or more answers, strings or `Candidate`s; or a mapping from who wrote it
+            to the answer.
         input: what the instruction works on, where the two are kept apart as in MixInstruct.
 
     Raises:
@@ -80,14 +104,10 @@ class Task:
     candidates: tuple[Candidate, ...]
     input: str
 
-    def __init__(
-        self, instruction: str, candidates: Iterable[Candidate | str], input: str = ""
-    ) -> None:
+    def __init__(self, instruction: str, candidates: Answers, input: str = "") -> None:
         checks.text("instruction", instruction)
         checks.text("input", input)
-        if isinstance(candidates, str):
-            raise InputError("'candidates' must be a list of answers, got one str")
-        answers = tuple(Candidate.of(candidate) for candidate in candidates)
+        answers = tuple(_answers(candidates))
         if not answers:
             raise InputError("'candidates' is empty: there is nothing to choose from")
         object.__setattr__(self, "instruction", instruction)
@@ -102,7 +122,7 @@ class Task:
         """
         return self.instruction + self.input
 
-    def with_candidates(self, candidates: Iterable[Candidate | str]) -> Task:
+    def with_candidates(self, candidates: Answers) -> Task:
         """The same question with other answers."""
         return Task(self.instruction, candidates, self.input)
 
@@ -135,7 +155,7 @@ class Ranking:
 
     def top(self, k: int) -> tuple[Candidate, ...]:
         """The `k` best candidates, best first (all of them where there are fewer)."""
-        return tuple(self.candidates[index] for index in self.order[:k])
+        return tuple(self.candidates[index] for index in self.order[: checks.positive("k", k)])
 
 
 VerdictReason = Literal[
@@ -203,6 +223,8 @@ def checked_all(tasks: Iterable[Task]) -> Iterable[Task]:
     Raises:
         InputError: one of them is something else.
     """
+    if isinstance(tasks, Task):
+        raise InputError("expected a list of Tasks, got one Task")
     if isinstance(tasks, Sequence):
         return [checked(task) for task in tasks]
     return map(checked, tasks)

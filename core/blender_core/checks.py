@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blender_core.errors import InputError
 
-__all__ = ["positive", "text"]
+__all__ = ["not_negative", "positive", "text"]
 
 
 def positive(name: str, value: object) -> int:
@@ -18,6 +18,17 @@ def positive(name: str, value: object) -> int:
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name!r} must be a whole number of at least 1, got {value!r}")
+    return value
+
+
+def not_negative(name: str, value: object) -> int:
+    """The value, if it is a whole number of at least 0.
+
+    Raises:
+        InputError: it is something else; the message names it.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InputError(f"{name!r} must be a whole number of at least 0, got {value!r}")
     return value
 
 

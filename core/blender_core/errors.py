@@ -7,6 +7,7 @@ also from the built-in exception that a caller would naturally catch.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 __all__ = [
     "BlenderError",
@@ -50,9 +51,13 @@ class MissingExtraError(BlenderError, ImportError):
     """An optional dependency is not installed; the message names the extra to install."""
 
     def __init__(self, feature: str, extra: str) -> None:
+        self._made_of = (feature, extra)
         super().__init__(
             f"{feature} needs an optional dependency: pip install 'blended-llm[{extra}]'"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of
 
 
 class MemberTimeoutError(BlenderError, TimeoutError):
@@ -74,6 +79,7 @@ class QuorumError(BlenderError, RuntimeError):
     def __init__(
         self, needed: int, answered: tuple[str, ...], failures: Mapping[str, Exception]
     ) -> None:
+        self._made_of = (needed, answered, dict(failures))
         self.needed = needed
         self.answered = answered
         self.failures = dict(failures)
@@ -82,6 +88,9 @@ class QuorumError(BlenderError, RuntimeError):
             f"{len(answered)} of {len(answered) + len(self.failures)} members answered, "
             f"{needed} needed. Failed: {reasons or 'none'}"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of
 
 
 def describe(error: BaseException) -> str:

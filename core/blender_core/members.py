@@ -156,6 +156,9 @@ _Ended: TypeAlias = _Answered[A] | _Failed
 """How a member's call ended, and when by `time.monotonic`."""
 
 
+_NO_ANSWER = "gave None, which is no answer"
+
+
 class _FanOut(Generic[A]):
     """The decisions of one fan-out. It calls nobody and waits for nothing.
 
@@ -270,6 +273,8 @@ def _call(inbox: SimpleQueue[_Ended[A]], name: str, member: Callable[[Q], A], qu
             if inspect.iscoroutine(answer):
                 answer.close()  # or Python warns that nobody awaited it
             end = _Failed(name, end.at, TypeError("is async: it answered with an awaitable"))
+        elif answer is None:
+            end = _Failed(name, end.at, TypeError(_NO_ANSWER))
     except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which decides
         end = _Failed(name, time.monotonic(), error)
     inbox.put(end)
@@ -279,7 +284,10 @@ async def _acall(name: str, member: Callable[[Q], Awaitable[A]], question: Q) ->
     try:
         answer: object = member(question)
         if inspect.isawaitable(answer):
-            return _Answered(name, answer=await answer, at=time.monotonic())
+            result: A | None = await answer
+            if result is None:
+                return _Failed(name, time.monotonic(), TypeError(_NO_ANSWER))
+            return _Answered(name, answer=result, at=time.monotonic())
         wrong = TypeError(f"is not async: it answered with {type(answer).__name__}, no awaitable")
         return _Failed(name, time.monotonic(), wrong)
     # Nothing of this task is above here, so nobody else needs to see its CancelledError.

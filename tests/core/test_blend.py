@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
+import numpy as np
 import pytest
 from golden_data import CHECKPOINTS
 
-from blender_core import Blender, Candidate, ConsensusRanker, GenFuser, PairRanker, Task
+from blender_core import Blender, Candidate, ConsensusRanker, GenFuser, PairRanker, Ranker, Task
 from blender_core.candidates import Blend
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.errors import InputError, ModelOutputError, NoDefaultRankerError
@@ -209,7 +211,7 @@ def test_real_models_end_to_end(pairrm_float32: CrossEncoder):
         (lambda: blender(None).blend(None, ["a"]), "'instruction' must be a str, got NoneType"),
         (
             lambda: blender(None).blend("q", ["a", None]),
-            "'candidate.text' must be a str, got NoneType",
+            r"'candidates\[1\]' must be a str or a Candidate, got NoneType",
         ),
         (lambda: blender(None).blend_many(["q"]), "expected a Task, got str"),
         (lambda: PairRanker("llm-blender/PairRM"), "use PairRanker.from_pretrained"),
@@ -277,3 +279,54 @@ def test_a_duel_that_cannot_be_judged_is_not_won(blend_many):
     ranker = PairRanker(ScriptedComparator(judge))
     blend = blend_many(Blender(ranker, ScriptedFuser("fused")), [Task("q", ["a", "b"])])[0]
     assert (blend.fused, blend.verdict.reason) == (False, "fused text could not be compared")
+
+
+def test_answers_by_name_keep_their_names(blend_many):
+    answers = {"model-a": "fair", "model-b": "great"}
+    blend = blend_many(blender(None), [Task("q", answers)])[0]
+    assert (blend.text, blend.sources) == ("great", ("model-b",))
+
+
+@pytest.mark.parametrize("candidates", [{"a", "b"}, b"ab", 3, None])
+def test_what_is_no_list_of_answers_is_refused(candidates):
+    with pytest.raises(InputError, match="'candidates' must be a list of answers, got one"):
+        Task("q", candidates)
+
+
+def test_one_task_in_place_of_a_list_is_refused():
+    with pytest.raises(InputError, match="expected a list of Tasks, got one Task"):
+        blender(None).blend_many(Task("q", ["a"]))
+
+
+def test_a_ranker_of_the_users_own_needs_rank_many_only(blend_many):
+    class Shortest(Ranker):
+        def rank_many(self, tasks):
+            lengths = ScriptedComparator(lambda pair: len(pair.second) - len(pair.first))
+            return PairRanker(lengths).rank_many(tasks)
+
+    blend = blend_many(Blender(Shortest(), ScriptedFuser("a")), [Task("q", ["ccc", "bb"])])[0]
+    assert (blend.text, blend.fused) == ("a", True)
+
+
+async def test_cancelling_stops_the_work_after_its_batch():
+    class Slow:
+        batches = 0
+
+        def logits(self, pairs):
+            raise AssertionError
+
+        def iter_logits(self, pairs):
+            for place in range(len(pairs)):
+                self.batches += 1
+                time.sleep(0.02)
+                yield np.array([place]), np.zeros(1, dtype=np.float32)
+
+    slow = Slow()
+    ranking = asyncio.create_task(PairRanker(slow).arank_many([Task("q", list("abcdefghij"))]))
+    await asyncio.sleep(0.1)
+    ranking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ranking
+    seen = slow.batches
+    await asyncio.sleep(0.3)
+    assert slow.batches <= seen + 1 < 90

@@ -30,9 +30,9 @@ from typer.testing import CliRunner
 from blender_core.cli import app
 from blender_core.cli.heat_map import heat_map
 from blender_core.cli.messages import visible
-from blender_core.cli.records import parsed, read_duel, read_record
-from blender_core.cli.results import as_line
+from blender_core.cli.records import read_duel, read_record
 from blender_core.comparison.cross_encoder import CrossEncoder
+from blender_core.data.lines import as_line, parsed
 from blender_core.errors import InputError
 
 CHECKPOINTS = Path(__file__).parents[1] / "data" / "golden" / "checkpoints"
@@ -427,19 +427,38 @@ def test_interrupting_keeps_what_is_done_and_resume_finishes(tmp_path):
         process.stdin.write(content)
         process.stdin.flush()
         deadline = time.monotonic() + 20
-        while not (output.exists() and output.read_bytes().count(b"\n") >= 64):
+        while not (output.exists() and output.read_bytes().count(b"\n") >= 63):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         said = process.stderr.read().decode()
     assert said.count("\n") == 1
-    assert "interrupted after 64 records" in said
+    assert "interrupted with 63 records answered" in said
     assert "--resume" in said
-    assert [line["id"] for line in lines_of(output.read_text())] == list(range(64))
+    assert [line["id"] for line in lines_of(output.read_text())] == list(
+        range(63)
+    )  # 1, 2, 4, ... 32 together
     result = run("rank", "--output", output, "--resume", stdin=content)
     assert result.exit_code == 0
     assert [line["id"] for line in lines_of(output.read_text())] == list(range(100))
+
+
+def test_resume_refuses_results_of_another_question(tmp_path):
+    output = tmp_path / "out.jsonl"
+    assert run("rank", "--output", output, stdin=jsonl(SUM).encode()).exit_code == 0
+    other = jsonl({**SUM, "instruction": "Another question?"}).encode()
+    result = run("rank", "--output", output, "--resume", stdin=other + jsonl(SUM).encode())
+    assert result.exit_code != 0
+    assert "line 1 has another question or other answers" in result.stderr
+
+
+def test_resume_leaves_a_file_of_something_else_alone(tmp_path):
+    output = tmp_path / "precious.json"
+    output.write_bytes(b'{"precious":"config"}')
+    result = run("rank", "--output", output, "--resume", stdin=jsonl(SUM).encode())
+    assert (result.exit_code, output.read_bytes()) == (2, b'{"precious":"config"}')
+    assert "is no result" in result.stderr
 
 
 def test_a_reader_that_stops_reading_ends_the_program_quietly(records):

@@ -727,7 +727,12 @@ def test_rank_and_fuse_asks_for_the_fuser_before_it_ranks(scripted):
         (["a", "b"], [["1"], []], None, "input 1: 'candidates' is empty"),
         (["a", "b"], [["1", "2"]], None, "'inputs' has 2 entries, but 'candidates' has 1"),
         (["a"], [["1", "2"]], [], "'inputs' has 1 entries, but 'instructions' has 0"),
-        (["a"], [["1", None]], None, "input 0: 'candidate.text' must be a str, got NoneType"),
+        (
+            ["a"],
+            [["1", None]],
+            None,
+            "input 0: 'candidates.1.' must be a str or a Candidate",
+        ),
         (["a"], ["12"], None, "input 0: 'candidates' must be a list of answers"),
         ([7], [["1", "2"]], None, "input 0: 'input' must be a str, got int"),
         (["a"], [["1", "2"]], [None], "input 0: 'instruction' must be a str"),

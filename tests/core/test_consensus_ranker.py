@@ -277,3 +277,20 @@ async def test_async_is_the_same():
     ranker = ConsensusRanker("rouge_l")
     plain, later = ranker.rank_many(tasks), await ranker.arank_many(tasks)
     assert [r.scores for r in plain] == [r.scores for r in later]
+
+
+@pytest.mark.parametrize("similarity", ["jaccard", "rouge_l"])
+@pytest.mark.parametrize(
+    ("odd", "common"),
+    [
+        ("3", "-3"),
+        ("The answer is 3.", "The answer is -3."),
+        ("C", "C++"),
+        ("C", "C#"),
+        ("Use <", "Use >"),
+        ("$5", "5%"),
+    ],
+)
+def test_signs_that_change_what_is_said_count(similarity, odd, common):
+    ranking = ConsensusRanker(similarity).rank("?", [odd, common, common])
+    assert ranking.ranks == (3, 1, 1)

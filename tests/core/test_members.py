@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import pickle
 import signal
 import subprocess
 import sys
@@ -154,9 +155,24 @@ def test_an_exception_costs_only_that_member_and_is_kept_as_it_is(kind):
     assert result.failures["a"].__traceback__ is not None
 
 
-@pytest.mark.parametrize("answer", [None, "", 0, ValueError("an answer, not raised")])
+@pytest.mark.parametrize("answer", ["", 0, ValueError("an answer, not raised")])
 def test_any_value_is_an_answer(kind, answer):
     assert kind.ask({"a": kind.member(says(answer))}).answers == {"a": answer}
+
+
+def test_none_is_no_answer(kind):
+    result = kind.ask({"a": kind.member(says(None)), "b": kind.member(says("yes"))})
+    assert result.answers == {"b": "yes"}
+    assert str(result.failures["a"]) == "gave None, which is no answer"
+
+
+def test_the_error_of_a_missed_quorum_can_cross_processes(kind):
+    with pytest.raises(QuorumError) as error:
+        kind.ask({"a": kind.member(says(None))})
+    again = pickle.loads(pickle.dumps(error.value))  # noqa: S301  (our own bytes)
+    assert str(again) == str(error.value)
+    assert (again.needed, again.answered) == (1, ())
+    assert list(again.failures) == ["a"]
 
 
 def test_a_member_past_its_timeout_fails_and_gives_its_place_to_the_next(kind):

@@ -79,7 +79,8 @@ def _records() -> list[tuple[Answered, str]]:
     """The records of the demo, each with where it comes from."""
     from importlib.resources import files
 
-    from blender_core.cli.records import parsed, read_record
+    from blender_core.cli.records import read_record
+    from blender_core.data.lines import parsed
 
     content = files("blender_core.cli").joinpath("demo.jsonl").read_bytes()
     values = [parsed(line) for line in content.splitlines()]

@@ -6,11 +6,10 @@ from typing import Any
 
 from blender_core.candidates import Task
 from blender_core.data.checking import checked
-from blender_core.data.lines import parsed
 from blender_core.data.records import Answered, AnswerOrText, Question
 from blender_core.errors import InputError
 
-__all__ = ["Answered", "TwoAnswers", "parsed", "read_duel", "read_record"]
+__all__ = ["Answered", "TwoAnswers", "read_duel", "read_record"]
 
 
 class TwoAnswers(Question):

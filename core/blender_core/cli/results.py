@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 View = Callable[[], "RenderableType"]
 """Makes what a terminal shows; called only where there is one."""
 
-__all__ = ["Results", "ResultsFile", "Screen", "View", "as_line"]
+__all__ = ["Results", "ResultsFile", "Screen", "View"]
+
+_BEGINNING = b'{"line": '
+"""How every result begins."""
 
 
 class Results:
@@ -28,9 +31,15 @@ class Results:
 
     _stream: BinaryIO
 
-    def answered(self, line: int, id: str | int | None) -> bool:
-        """Whether an earlier run has answered the record with this id in this input line."""
-        del line, id
+    def answered(self, line: int, id: str | int | None, task: str) -> bool:
+        """Whether an earlier run has answered this input line.
+
+        Args:
+            line: its number.
+            id: of the record, if it has one.
+            task: what identifies question and answers.
+        """
+        del line, id, task
         return False
 
     def start(self) -> None:
@@ -89,25 +98,30 @@ class ResultsFile(Results):
         self.resumable = path
         self._path = path
         self._resume = resume
-        self._done: dict[int, str | int | None] = {}
+        self._done: dict[int, tuple[str | int | None, str]] = {}
         if path.exists() and not (resume or force):
             raise InputError(f"{path} exists; --resume goes on with it, --force overwrites it")
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
         self._end = self._read(fields) if resume and path.exists() else 0
 
-    def answered(self, line: int, id: str | int | None) -> bool:
+    def answered(self, line: int, id: str | int | None, task: str) -> bool:
         """Whether the file has the answer already.
 
         Raises:
-            InputError: it has the answer to a record with another id in this line.
+            InputError: it has the answer to another record in this line.
         """
         if line not in self._done:
             return False
-        if self._done[line] != id:
+        known_id, known_task = self._done[line]
+        if known_id != id:
             raise InputError(
-                f"line {line} has the id {id!r}, but {self._path} answers {self._done[line]!r} "
+                f"line {line} has the id {id!r}, but {self._path} answers {known_id!r} "
                 "there: it was made from another input"
+            )
+        if known_task != task:
+            raise InputError(
+                f"line {line} has another question or other answers than {self._path} was made from"
             )
         return True
 
@@ -131,6 +145,8 @@ class ResultsFile(Results):
         with self._path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
+                    if not _BEGINNING.startswith(line[: len(_BEGINNING)]):
+                        raise InputError(f"{self._path}: line {number} is no result")
                     break
                 self._remember(number, line, fields)
                 end += len(line)
@@ -142,6 +158,6 @@ class ResultsFile(Results):
         except InputError as error:
             raise InputError(f"{self._path}: line {number} is no result: {error}") from None
         whole = isinstance(result, dict) and result.keys() - {"id", "matrix"} == fields
-        if not whole or not isinstance(result["line"], int):
+        if not whole or not isinstance(result["line"], int) or not isinstance(result["task"], str):
             raise InputError(f"{self._path}: line {number} is no result of this command")
-        self._done[result["line"]] = result.get("id")
+        self._done[result["line"]] = result.get("id"), result["task"]

@@ -6,10 +6,13 @@ itself, and where a model fails on a window its records are tried one by one.
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -31,6 +34,9 @@ __all__ = ["Entry", "Given", "Verb", "Wanted", "work"]
 
 STDIN = "-"
 
+_FAST = 5.0
+"""Seconds; a window that takes less is followed by a larger one."""
+
 Answer = TypeVar("Answer")
 
 
@@ -41,6 +47,13 @@ class Entry:
     line: int
     id: str | int | None
     task: Task
+
+    @property
+    def fingerprint(self) -> str:
+        """Short, and another one for another question or other answers."""
+        parts = [self.task.instruction, self.task.input, *(c.text for c in self.task.candidates)]
+        content = json.dumps(parts).encode()
+        return sha256(content).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +148,9 @@ class Wanted:
         source = Path(given.file) if given.file not in (None, STDIN) else None
         if source is not None and self.output.exists() and self.output.samefile(source):
             raise InputError(f"{self.output} is the input; write the results elsewhere")
-        return ResultsFile(self.output, fields | {"line"}, resume=self.resume, force=self.force)
+        return ResultsFile(
+            self.output, fields | {"line", "task"}, resume=self.resume, force=self.force
+        )
 
 
 def work(
@@ -190,15 +205,20 @@ class _Run(Generic[Answer]):
     def over(self, lines: Iterable[tuple[int, Any]]) -> None:
         """Answer them window by window."""
         entries = self._entries(lines)
-        while window := list(islice(entries, self._verb.window)):
+        size = 1
+        while window := list(islice(entries, size)):
+            start = time.monotonic()
             for entry, answer in self._answers(window):
                 self._add(entry, answer)
             self._results.flush()
             self._bar.update(len(window))
+            # As many at once as take seconds: what an interrupt can lose is little either way.
+            took = time.monotonic() - start
+            size = min(2 * size, self._verb.window) if took < _FAST else max(1, size // 2)
 
     def farewell(self) -> str:
         """What to say when the user stops it."""
-        said = f"interrupted after {self.answered + self.failures} records"
+        said = f"interrupted with {self.answered} records answered"
         if self._results.resumable is None:
             return said
         return (
@@ -215,10 +235,11 @@ class _Run(Generic[Answer]):
                 self._failed(number, error)
                 self._bar.update()
                 continue
-            if self._results.answered(number, record.id):
+            entry = Entry(number, record.id, record.to_task())
+            if self._results.answered(number, record.id, entry.fingerprint):
                 self._bar.update()
             else:
-                yield Entry(number, record.id, record.to_task())
+                yield entry
 
     def _answers(self, window: Sequence[Entry]) -> Iterator[tuple[Entry, Answer]]:
         try:
@@ -236,7 +257,7 @@ class _Run(Generic[Answer]):
             yield from self._answers([entry])
 
     def _add(self, entry: Entry, answer: Answer) -> None:
-        result: dict[str, Any] = {"line": entry.line}
+        result: dict[str, Any] = {"line": entry.line, "task": entry.fingerprint}
         if entry.id is not None:
             result["id"] = entry.id
         result |= self._verb.as_json(entry.task, answer)

@@ -191,10 +191,11 @@ class CrossEncoder:
 
 def _raise_not_finite(pairs: Sequence[Pair], places: NDArray[np.intp], dtype: torch.dtype) -> None:
     question = pairs[int(places[0])].instruction
+    narrow = torch.finfo(dtype).bits < torch.finfo(torch.float32).bits
+    hint = f", or {dtype} is too narrow for it: try dtype='float32'" if narrow else ""
     raise ModelOutputError(
         f"the model answered with NaN or infinity on {len(places)} pairs of a batch, "
-        f"first on the question {question[:60]!r}. Either its weights are broken or "
-        f"{str(dtype).removeprefix('torch.')} is too narrow for it: try dtype='float32'"
+        f"first on the question {question[:60]!r}. Its weights are broken{hint}"
     )
 
 

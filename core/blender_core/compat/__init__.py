@@ -1,4 +1,4 @@
-"""LLM-Blender's names over our core: its README runs after one changed line.
+"""LLM-Blender's names over our core: code written for its `Blender` runs after one changed line.
 
 ``from blender_core import compat as llm_blender`` in place of ``import llm_blender``; argument
 names, defaults, result types and scales are those of the original (arXiv 2306.02561, version of
@@ -11,6 +11,8 @@ April 2024). What differs does so on purpose:
   instead of one array.
 * Best-of-n results are plain lists, and the caller's own lists are never changed.
 * ``device=None`` takes an accelerator if there is one, else the CPU.
+* Inner modules such as ``llm_blender.blender.blender_utils`` are not imitated; what its README
+  takes from there, `get_topk_candidates_from_ranks`, is here.
 * There are no config classes: `Blender.loadranker` and `Blender.loadfuser` take the options of
   ``from_pretrained``.
 """

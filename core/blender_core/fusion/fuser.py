@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from blender_core.candidates import Candidate, Task
+from blender_core.candidates import Answers, Task
 
 __all__ = ["Fuser"]
 
@@ -22,10 +22,10 @@ class Fuser(ABC):
         """Like `fuse_many`, without blocking the event loop."""
         return await asyncio.to_thread(self.fuse_many, tasks)
 
-    def fuse(self, instruction: str, candidates: Iterable[Candidate | str]) -> str:
+    def fuse(self, instruction: str, candidates: Answers) -> str:
         """Fuse answers to one question, given best first."""
         return self.fuse_many([Task(instruction, candidates)])[0]
 
-    def stream(self, instruction: str, candidates: Iterable[Candidate | str]) -> Iterator[str]:
+    def stream(self, instruction: str, candidates: Answers) -> Iterator[str]:
         """Yield the fused text piece by piece; a fuser that cannot stream yields it whole."""
         yield self.fuse(instruction, candidates)

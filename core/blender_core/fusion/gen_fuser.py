@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from blender_core.candidates import Candidate, Task
+from blender_core.candidates import Answers, Task
 from blender_core.checks import positive
 from blender_core.comparison.checkpoints.files import resolve
 from blender_core.comparison.tokenizer import TextTokenizer
@@ -133,7 +133,7 @@ class GenFuser(Fuser):
     def fuse(
         self,
         instruction: str,
-        candidates: Iterable[Candidate | str],
+        candidates: Answers,
         *,
         input: str = "",
         **generation: Any,
@@ -161,7 +161,7 @@ class GenFuser(Fuser):
     def stream(
         self,
         instruction: str,
-        candidates: Iterable[Candidate | str],
+        candidates: Answers,
         *,
         input: str = "",
         **generation: Any,
@@ -225,11 +225,14 @@ class GenFuser(Fuser):
         ids = [prompt + [pad] * (width - len(prompt)) for prompt in prompts]
         mask = [[1] * len(prompt) + [0] * (width - len(prompt)) for prompt in prompts]
         device = self.model.device
-        rows: list[list[int]] = self.model.generate(
-            input_ids=torch.tensor(ids, device=device),
-            attention_mask=torch.tensor(mask, device=device),
-            **options,
-        ).tolist()
+        try:
+            rows: list[list[int]] = self.model.generate(
+                input_ids=torch.tensor(ids, device=device),
+                attention_mask=torch.tensor(mask, device=device),
+                **options,
+            ).tolist()
+        except (ValueError, TypeError) as error:
+            raise InputError(f"generating with these options is not possible: {error}") from error
         for row in rows:
             while row and row[-1] == pad:
                 row.pop()

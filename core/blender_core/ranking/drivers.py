@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from blender_core.candidates import Pair, Ranking
 from blender_core.comparison.comparator import AsyncComparator, Comparator, StreamingComparator
-from blender_core.errors import ModelOutputError
+from blender_core.errors import BlenderError, ModelOutputError
 from blender_core.flows import Course
 
 if TYPE_CHECKING:
@@ -26,22 +27,40 @@ RankFlows = Generator[list[list[Pair]], list[NDArray[np.float32]], list[Ranking]
 
 
 def drive(
-    flows: RankFlows, comparator: Comparator, *, show_progress: bool = False
+    flows: RankFlows,
+    comparator: Comparator,
+    *,
+    show_progress: bool = False,
+    stop: Event | None = None,
 ) -> list[Ranking]:
-    """Run flows to their end; every round of all of them is one call of the comparator."""
+    """Run flows to their end; every round of all of them is one call of the comparator.
+
+    Args:
+        flows: what is run.
+        comparator: what answers.
+        show_progress: whether to draw a bar on stderr.
+        stop: when it is set, nobody wants the result any more.
+    """
     course = Course(flows)
     with _progress(show_progress) as progress:
         while not course.done:
             pairs = [pair for pairs in course.request for pair in pairs]
             progress.total = (progress.total or 0) + len(pairs)
-            course.reply(_dealt(_logits(comparator, pairs, progress), course.request))
+            course.reply(_dealt(_logits(comparator, pairs, progress, stop), course.request))
     return course.result
 
 
 async def drive_async(flows: RankFlows, comparator: Comparator) -> list[Ranking]:
-    """Like `drive`; with a comparator that only computes, all of it happens in a thread."""
+    """Like `drive`; with a comparator that only computes, all of it happens in a thread.
+
+    Cancelled, that thread stops after the batch it is at.
+    """
     if not isinstance(comparator, AsyncComparator):
-        return await asyncio.to_thread(drive, flows, comparator)
+        stop = Event()
+        try:
+            return await asyncio.to_thread(drive, flows, comparator, stop=stop)
+        finally:
+            stop.set()
     course = Course(flows)
     while not course.done:
         pairs = [pair for pairs in course.request for pair in pairs]
@@ -49,7 +68,9 @@ async def drive_async(flows: RankFlows, comparator: Comparator) -> list[Ranking]
     return course.result
 
 
-def _logits(comparator: Comparator, pairs: list[Pair], progress: tqdm[Any]) -> NDArray[np.float32]:
+def _logits(
+    comparator: Comparator, pairs: list[Pair], progress: tqdm[Any], stop: Event | None
+) -> NDArray[np.float32]:
     if not isinstance(comparator, StreamingComparator):
         logits = comparator.logits(pairs)
         progress.update(len(pairs))
@@ -58,12 +79,19 @@ def _logits(comparator: Comparator, pairs: list[Pair], progress: tqdm[Any]) -> N
     for places, part in comparator.iter_logits(pairs):
         logits[places] = part
         progress.update(len(places))
+        if stop is not None and stop.is_set():
+            raise BlenderError("cancelled: nobody waits for the result any more")
     return logits
 
 
 def _dealt(logits: NDArray[np.float32], asking: list[list[Pair]]) -> list[NDArray[np.float32]]:
     """The flat logits cut back into one piece a flow, checked."""
-    flat = np.asarray(logits, dtype=np.float32)
+    try:
+        flat = np.asarray(logits, dtype=np.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelOutputError(
+            f"the comparator's answer is no array of numbers: {error}"
+        ) from error
     expected = sum(map(len, asking))
     if flat.shape != (expected,):
         raise ModelOutputError(

@@ -12,7 +12,7 @@ from blender_core.errors import InputError
 from blender_core.flows import Course
 from blender_core.ranking.aggregation import Aggregation
 from blender_core.ranking.matrix import order_and_ranks
-from blender_core.ranking.schedules import Round, Schedule
+from blender_core.ranking.schedules import Schedule
 
 __all__ = ["rank_flow"]
 
@@ -57,6 +57,8 @@ def rank_flow(
     tiers = rounds.result
     matrix.setflags(write=False)
     scores = _scores(aggregation, matrix)
+    if tiers is not None and len(tiers) != len(texts):
+        raise InputError(f"the schedule gave {len(tiers)} tiers for {len(texts)} candidates")
     keys = [scores] if tiers is None else [[-tier for tier in tiers], scores]
     order, ranks = order_and_ranks(*keys)
     return Ranking(task.candidates, order, ranks, scores, matrix, passes=len(answers))
@@ -72,7 +74,11 @@ def _scores(aggregation: Aggregation, matrix: NDArray[np.float32]) -> tuple[floa
     return tuple(scores.tolist())
 
 
-def _check(asking: Round, asked: set[tuple[int, int]], count: int) -> None:
+def _check(asking: object, asked: set[tuple[int, int]], count: int) -> None:
+    if not isinstance(asking, list) or not all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in asking
+    ):
+        raise InputError(f"a schedule yields lists of index pairs, got {asking!r:.80}")
     seen = set(asked)
     for pair in asking:
         if pair in seen:

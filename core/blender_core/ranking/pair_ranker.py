@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from blender_core.candidates import Candidate, Pair, Ranking, Task, checked_all
+from blender_core.candidates import Answers, Pair, Ranking, Task, checked_all
 from blender_core.errors import InputError, NoDefaultRankerError
 from blender_core.flows import lockstep
 from blender_core.ranking.aggregation import Aggregation, aggregation_named
@@ -140,7 +140,7 @@ class PairRanker(Ranker):
     def rank(
         self,
         instruction: str,
-        candidates: Iterable[Candidate | str],
+        candidates: Answers,
         *,
         schedule: str | Schedule | None = None,
         aggregation: str | Aggregation | None = None,

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from blender_core.candidates import Candidate, Ranking, Task
+from blender_core.candidates import Answers, Candidate, Ranking, Task
 
 __all__ = ["Duel", "Ranker"]
 
@@ -37,7 +37,7 @@ class Ranker(ABC):
         """Like `rank_many`, without blocking the event loop."""
         return await asyncio.to_thread(self.rank_many, tasks)
 
-    def rank(self, instruction: str, candidates: Iterable[Candidate | str]) -> Ranking:
+    def rank(self, instruction: str, candidates: Answers) -> Ranking:
         """Rank the answers to one question."""
         return self.rank_many([Task(instruction, candidates)])[0]
 

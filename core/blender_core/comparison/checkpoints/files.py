@@ -28,6 +28,7 @@ __all__ = [
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _LEGACY_WEIGHTS = ["pytorch_model*.bin"]
 _NAMED_AT_MOST = 5
+_LFS_POINTER_AT_MOST = 1024
 
 
 def resolve(
@@ -52,6 +53,8 @@ def resolve(
     Raises:
         CheckpointError: there is neither such a folder nor a model of that name to be had.
     """
+    if not isinstance(model, str | PathLike):
+        raise CheckpointError(f"a model is a folder or a hub id, got {type(model).__name__}")
     name = str(model)
     if not name:
         raise CheckpointError("the name of the model is empty: give a folder or a hub id")
@@ -142,6 +145,12 @@ def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if file.is_file() and file.stat().st_size < _LFS_POINTER_AT_MOST:
+        content = file.read_bytes()
+        if content.startswith(b"version https://git-lfs"):
+            raise CheckpointError(
+                f"{file}: a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'"
+            )
     try:
         return load_file(file)
     except (SafetensorError, OSError, ValueError) as error:

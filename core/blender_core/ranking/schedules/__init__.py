@@ -39,7 +39,7 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
         InputError: no schedule has that name.
     """
     if not isinstance(schedule, str):
-        if not hasattr(schedule, "rounds"):
+        if isinstance(schedule, type) or not hasattr(schedule, "rounds"):
             raise InputError(f"a schedule is a name or an object with rounds(), got {schedule!r}")
         return schedule
     try:

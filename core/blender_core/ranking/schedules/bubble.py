@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blender_core.checks import not_negative
 from blender_core.errors import InputError
 from blender_core.ranking.matrix import margins
 from blender_core.ranking.schedules.schedule import Rounds
@@ -28,6 +29,9 @@ class Bubble:
 
     seed: int = 0
     line: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        not_negative("seed", self.seed)
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
         """See `Schedule.rounds`."""

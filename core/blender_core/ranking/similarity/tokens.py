@@ -14,19 +14,29 @@ _UNSPACED = (
 )
 # Marks belong to the letters before them, though Python's \w leaves them out.
 _MARKS = "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0900-\u0963\u0970-\u0dff\u0f00-\u0fff"
-_TOKEN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}])+")
+# Signs that change what is said, as in -3, C++, C#, 5 % and x > y. Other punctuation does not.
+_SIGNS = (
+    r"(?<!\w)-(?=\d)|(?<=\w)\#|"
+    r"[+<>=$%&@~^\u00a2-\u00a5\u00ac\u00b1\u00d7\u00f7\u20a0-\u20bf\u2200-\u22ff]"
+)
+_TOKEN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}])+|{_SIGNS}")
 
 
 def tokens(text: str) -> list[str]:
     """Case-folded words; single characters where a script has no spaces between words.
 
-    Compatibility forms are one (full-width letters, ligatures). Punctuation separates and does
-    not count, unless the text has nothing else: then its characters are the tokens.
+    Compatibility forms are one (full-width letters, ligatures). Signs such as a minus, a plus or a
+    currency are tokens. Other punctuation separates and does not count, unless the text has
+    nothing else: then its characters are the tokens.
 
     >>> tokens("It's 42 — 東京へ!")
     ['it', 's', '42', '東', '京', 'へ']
+    >>> tokens("C++ > -3%, well-known?")
+    ['c', '+', '+', '>', '-', '3', '%', 'well', 'known']
     >>> tokens("?!")
     ['?', '!']
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return _TOKEN.findall(folded) or [char for char in folded if not char.isspace()]
+    if any(map(str.isalnum, folded)):
+        return _TOKEN.findall(folded)
+    return [char for char in folded if not char.isspace()]
