@@ -442,7 +442,7 @@ def _weights(folder):
 
 
 def test_a_seed_decides_everything(toy, tmp_path):
-    changes = {"length_debiasing": "sampling", "max_steps": 3, "loss": "instructgpt"}
+    changes = {"length_debiasing": "sampling", "max_steps": 2, "loss": "instructgpt", "dev": []}
     one, same, other = (
         train_ranker(_toy_config(toy, tmp_path / name, seed=seed, **changes))
         for name, seed in (("one", 5), ("same", 5), ("other", 6))
@@ -452,7 +452,10 @@ def test_a_seed_decides_everything(toy, tmp_path):
 
 
 def test_resumed_training_gives_the_same_weights(toy, tmp_path):
-    changes = {"max_steps": 20, "head_warmup_steps": 4, "layer_decay": 0.8, "accumulation": 2}
+    few = tmp_path / "few.jsonl"
+    _write_toy(few, 25, seed=2)
+    changes = {"max_steps": 16, "head_warmup_steps": 4, "layer_decay": 0.8, "accumulation": 2}
+    changes |= {"train": [few], "dev": [few], "batch_size": 1}
     whole_run = train_ranker(_toy_config(toy, tmp_path / "whole", **changes))
     config = _toy_config(toy, tmp_path / "parts", **changes)
 
