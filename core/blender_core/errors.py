@@ -17,7 +17,6 @@ __all__ = [
     "MemberTimeoutError",
     "MissingExtraError",
     "ModelOutputError",
-    "NoDefaultRankerError",
     "NotSavedError",
     "QuorumError",
 ]
@@ -37,10 +36,6 @@ class CheckpointError(BlenderError, ValueError):
 
 class ModelOutputError(BlenderError, ArithmeticError):
     """A model answered with something that is no number (NaN or infinity)."""
-
-
-class NoDefaultRankerError(BlenderError, RuntimeError):
-    """A ranker was asked for without saying which, and none is shipped."""
 
 
 class NotSavedError(BlenderError, OSError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from golden_data import CHECKPOINTS
+from toy import write_toy, write_toy_encoder
 
 from blender_core.comparison.cross_encoder import CrossEncoder
 
@@ -31,3 +34,13 @@ def pairrm_hf() -> CrossEncoder:
 @pytest.fixture(scope="session")
 def pairrm_float32() -> CrossEncoder:
     return CrossEncoder.from_pretrained(CHECKPOINTS / "tiny-PairRM-hf", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an encoder nobody has trained, and records to train and to measure on."""
+    root = tmp_path_factory.mktemp("toy")
+    write_toy_encoder(root / "encoder")
+    write_toy(root / "train.jsonl", 400, seed=0)
+    write_toy(root / "dev.jsonl", 60, seed=1)
+    return root

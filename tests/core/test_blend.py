@@ -13,7 +13,7 @@ from golden_data import CHECKPOINTS
 from blender_core import Blender, Candidate, ConsensusRanker, GenFuser, PairRanker, Ranker, Task
 from blender_core.candidates import Blend
 from blender_core.comparison.cross_encoder import CrossEncoder
-from blender_core.errors import InputError, ModelOutputError, NoDefaultRankerError
+from blender_core.errors import InputError, ModelOutputError
 from blender_core.fusion.fuser import Fuser
 from blender_core.testing import ScriptedComparator, ScriptedFuser
 
@@ -220,13 +220,6 @@ def test_real_models_end_to_end(pairrm_float32: CrossEncoder):
 def test_wrong_arguments_are_named(make, message):
     with pytest.raises(InputError, match=message):
         make()
-
-
-def test_no_ranker_is_shipped_yet_and_the_error_names_the_alternatives():
-    with pytest.raises(NoDefaultRankerError) as error:
-        PairRanker()
-    for alternative in ("from_pretrained", "PairRanker(comparator)", "ConsensusRanker()"):
-        assert alternative in str(error.value)
 
 
 def test_a_comparator_of_the_wrong_shape_is_named():

@@ -91,7 +91,7 @@ CANDIDATES = ["--candidate", "a", "--candidate", "b", "--candidate", "b"]
 
 
 def test_rank_arguments():
-    result = run("rank", "--instruction", "2 + 2?", *CANDIDATES)
+    result = run("rank", "--instruction", "2 + 2?", *CANDIDATES, "--ranker", "consensus")
     assert result.exit_code == 0
     (line,) = lines_of(result.stdout)
     assert line["order"] == [1, 2, 0]
@@ -103,7 +103,7 @@ def test_rank_arguments():
 
 
 def test_rank_reads_both_shapes_from_a_file(records):
-    result = run("rank", records)
+    result = run("rank", records, "--ranker", "consensus")
     assert (result.exit_code, result.stderr) == (0, "")
     first, second = lines_of(result.stdout)
     assert (first["line"], first["id"]) == (1, "sum")
@@ -163,6 +163,22 @@ def test_consensus_takes_a_similarity(records):
     assert by_words[1] > by_order[1]  # the same words in another order
 
 
+def test_the_default_reads_the_answers_and_counts_what_they_agree_on():
+    question = ["--instruction", "What is 17 + 25?"]
+    wrong = "The answer is 43."
+    given = ["--candidate", wrong, "--candidate", "The answer is 42.", "--candidate", "Answer: 42"]
+    result = run("rank", *question, *given, "--device", "cpu", "--matrix")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (line,) = lines_of(result.stdout)
+    assert line["passes"] == 6
+    assert line["best"]["text"] != wrong
+    alone = run("rank", *question, *given, "--ranker", "mini", "--device", "cpu", "--matrix")
+    assert lines_of(alone.stdout)[0]["matrix"] != line["matrix"]
+    two = run("compare", *question, *given[:4], "--device", "cpu")
+    assert two.exit_code == 0
+    assert lines_of(two.stdout)[0]["passes"] == 2
+
+
 # --- compare ---------------------------------------------------------------------------------
 
 
@@ -188,7 +204,7 @@ def test_compare_of_equal_answers_is_a_tie():
 
 
 def test_compare_needs_two_answers_and_a_ranker_that_reads_them(records):
-    result = run("compare", records)
+    result = run("compare", records, "--ranker", "consensus")
     assert result.exit_code == 2
     assert "two answers have no others" in result.stderr
     result = run("compare", records, "--ranker", PAIR_RANKER)
@@ -228,7 +244,7 @@ def test_blend_verifies_unless_told_not_to(records):
 
 
 def test_blend_without_a_fuser_picks_the_best(records):
-    result = run("blend", records)
+    result = run("blend", records, "--ranker", "consensus")
     assert result.exit_code == 0
     line = lines_of(result.stdout)[1]
     assert (line["text"], line["fused"], line["sources"]) == ("It is blue by day.", False, ["m2"])
@@ -368,7 +384,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
     source, output = folder / "in.jsonl", folder / "out.jsonl"
     source.write_text(jsonl(SUM, SKY, {"instruction": "é", "candidates": ["ü", "ü"]}, SUM))
-    assert run("rank", source, "--output", output).exit_code == 0
+    assert run("rank", source, "--output", output, "--ranker", "consensus").exit_code == 0
     return source, output.read_bytes()
 
 
@@ -379,7 +395,7 @@ def test_resuming_after_any_cut_gives_the_whole_output(finished, tmp_path_factor
     cut = data.draw(st.integers(0, len(whole)))
     output = tmp_path_factory.mktemp("cut") / "out.jsonl"
     output.write_bytes(whole[:cut])
-    result = run("rank", source, "--output", output, "--resume")
+    result = run("rank", source, "--output", output, "--resume", "--ranker", "consensus")
     assert result.exit_code == 0
     assert output.read_bytes() == whole
     assert ("dropped" in result.stderr) == (not whole[:cut].endswith(b"\n") and cut > 0)
@@ -528,7 +544,14 @@ def test_error_messages_cannot_steer_the_terminal(records):
 def test_demo_shows_everything_and_what_to_do_next():
     result = run("demo")
     assert (result.exit_code, result.stderr) == (0, "")
-    for part in ("5 of 5", "no model", "Order: ", "Judge (gpt4", "gpt-4-1106-preview", "Next:"):
+    for part in (
+        "5 of 5",
+        "pairranker-mini",
+        "Order: ",
+        "Judge (gpt4",
+        "gpt-4-1106-preview",
+        "Next:",
+    ):
         assert part in result.stdout
     assert "\x1b" not in result.stdout  # no colours where there is no terminal
 
@@ -589,7 +612,8 @@ def loaded(*arguments):
     return sorted({"torch", "transformers", "numpy"} & set(sys.modules))
 assert loaded("--help") == [], sys.modules
 assert loaded("rank", "--help") == []
-assert loaded("rank", "--instruction", "q", "--candidate", "a") == ["numpy"]
+options = ["--instruction", "q", "--candidate", "a", "--ranker", "consensus"]
+assert loaded("rank", *options) == ["numpy"]
 """
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

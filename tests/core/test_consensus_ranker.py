@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from blender_core.candidates import Candidate, Task
 from blender_core.errors import InputError, MissingExtraError, ModelOutputError
 from blender_core.ranking.consensus_ranker import ConsensusRanker
+from blender_core.ranking.joint_ranker import JointRanker
+from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Duel
 from blender_core.ranking.similarity import (
     SIMILARITIES,
@@ -24,12 +26,16 @@ from blender_core.ranking.similarity import (
     jaccard,
     rouge_l,
 )
+from blender_core.ranking.similarity.result import stated_result
 from blender_core.ranking.similarity.tokens import tokens
+from blender_core.testing import ScriptedComparator
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "dog", "東京", "the", "of"]
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
 ANSWERS = st.lists(SENTENCES, min_size=1, max_size=6)
-NAMES = st.sampled_from(sorted(SIMILARITIES))
+OF_WORDS = sorted(SIMILARITIES.keys() - {"result"})
+"""Those by which any text is like itself; a text without a result agrees with none in `result`."""
+NAMES = st.sampled_from(OF_WORDS)
 
 
 def random_texts(count, words, seed=0):
@@ -40,7 +46,7 @@ def random_texts(count, words, seed=0):
     return [" ".join(rng.choices(vocabulary, k=words)) for _ in range(count)]
 
 
-@pytest.mark.parametrize("name", sorted(SIMILARITIES))
+@pytest.mark.parametrize("name", OF_WORDS)
 def test_the_answer_most_others_give_wins(name):
     answers = [
         "It is Lyon, I am sure.",
@@ -55,7 +61,7 @@ def test_the_answer_most_others_give_wins(name):
     assert all(0.0 <= score <= 1.0 for score in ranking.scores)
 
 
-@pytest.mark.parametrize("name", sorted(SIMILARITIES))
+@pytest.mark.parametrize("name", OF_WORDS)
 def test_consensus_works_in_scripts_without_spaces(name):
     # BLEU's tokens need spaces: that measure only has to accept such text.
     ranking = ConsensusRanker(name).rank(
@@ -87,7 +93,7 @@ def test_a_single_answer_scores_zero():
         assert ranking.matrix.tolist() == [[0.0]]
 
 
-@pytest.mark.parametrize("name", sorted(SIMILARITIES))
+@pytest.mark.parametrize("name", OF_WORDS)
 def test_blank_answers_agree_with_nothing_not_even_each_other(name):
     ranking = ConsensusRanker(name).rank("q", ["", " \n\t", "", "a b", "a c"])
     assert ranking.scores[:3] == (0.0, 0.0, 0.0)
@@ -294,3 +300,80 @@ async def test_async_is_the_same():
 def test_signs_that_change_what_is_said_count(similarity, odd, common):
     ranking = ConsensusRanker(similarity).rank("?", [odd, common, common])
     assert ranking.ranks == (3, 1, 1)
+
+
+# --- results ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("So the answer is (B).", "b"),
+        ("The answer is B", "b"),
+        ("Answer: 1,200.0 m", "1200"),
+        ("the result is -3/4, I think", "-3/4"),
+        (r"Hence $\boxed{\text{(C)}}$.", "c"),
+        ("The answer is 4. No: the answer is 5.", "5"),
+        ("The answer is a matter of taste.", None),
+        ("The answer is Because it rains.", None),
+        ("I do not know.", None),
+        ("", None),
+    ],
+)
+def test_a_stated_result_is_found(text, stated):
+    assert stated_result(text) == stated
+
+
+def test_votes_for_a_result_win_over_shared_words():
+    answers = [
+        "Add the two: 17 + 25 = 43. The answer is 43.",
+        "Add the two: 17 + 25 = 43. I check it. The answer is 44.",
+        "Twenty and twenty-five less three. Answer: 42",
+        "It must be even. The answer is 42.",
+    ]
+    assert ConsensusRanker("jaccard").rank("17 + 25?", answers).best.text in answers[:2]
+    assert ConsensusRanker("result").rank("17 + 25?", answers).ranks == (3, 3, 1, 1)
+    assert ConsensusRanker("words").rank("17 + 25?", answers).ranks == (1, 1, 1, 1)
+
+
+# --- joined -------------------------------------------------------------------------------------
+
+
+class ByLength(PairRanker):
+    """Prefers what is longer; asks only some pairs, so that there are holes."""
+
+    def __init__(self):
+        super().__init__(
+            ScriptedComparator(lambda pair: float(len(pair.first) - len(pair.second))),
+            schedule="reference-first",
+        )
+
+
+def test_a_joint_ranker_adds_up_what_its_parts_say():
+    answers = ["a b", "a b c d", "x y z", "a"]
+    parts = [(ByLength(), 0.5), (ConsensusRanker(), 3.0)]
+    ranking = JointRanker(parts).rank("?", answers)
+    lengths = np.array([len(answer) for answer in answers], dtype=float)
+    consensus = ConsensusRanker().rank("?", answers)
+    wanted = 0.5 * (lengths[:, None] - lengths) + 3.0 * consensus.matrix
+    assert ranking.matrix == pytest.approx(wanted, abs=1e-5)
+    assert ranking.passes == 6
+    assert ranking.order[0] == int(wanted.mean(axis=1).argmax())
+
+
+async def test_a_joint_ranker_is_the_same_in_an_event_loop():
+    joint = JointRanker([(ByLength(), 1.0), (ConsensusRanker(), 2.0)])
+    tasks = [Task("?", ["a b", "a b c", "c"]), Task("!", ["x"])]
+    for one, other in zip(joint.rank_many(tasks), await joint.arank_many(tasks), strict=True):
+        assert one.scores == other.scores
+    duel = Duel(tasks[0], Candidate("a b c d"), tasks[0].candidates[1])
+    assert joint.duel_many([duel]) == await joint.aduel_many([duel])
+    assert joint.duel_many([duel])[0][0] > 0
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [ConsensusRanker()], [(ConsensusRanker(), float("nan"))], [("mini", 1.0)]]
+)
+def test_parts_of_a_joint_ranker_are_checked(parts):
+    with pytest.raises(InputError, match=r"a part is a ranker and its weight|at least one ranker"):
+        JointRanker(parts)

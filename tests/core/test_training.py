@@ -19,8 +19,7 @@ import pytest
 import torch
 from golden_data import CHECKPOINTS, golden
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from toy import toy_config, write_toy
 
 from blender_core import GenFuser, PairRanker
 from blender_core.candidates import Pair
@@ -42,34 +41,6 @@ from blender_core.training.start import ranker_to_train
 TRAINING = golden("training")
 ORIGINAL = ("instructgpt", "BCE", "MSE", "open_instruct_BCE")
 R02 = next(case for case in golden("rank_cases") if case["id"] == "r02")
-
-WORDS = [
-    "what",
-    "is",
-    "the",
-    "best",
-    "way",
-    "to",
-    "cook",
-    "rice",
-    "fix",
-    "a",
-    "bike",
-    "learn",
-    "chess",
-    "good",
-    "bad",
-    "slow",
-    "quick",
-    "water",
-    "heat",
-    "board",
-    "wheel",
-    "chain",
-    "king",
-    "queen",
-]
-
 
 # --- losses and pairs, as the original ---------------------------------------------------------
 
@@ -289,84 +260,9 @@ def test_length_debiasing_lets_the_longer_answer_win_half_of_the_time(method):
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    """A folder with an encoder nobody has trained, and records to train and to measure on."""
-    root = tmp_path_factory.mktemp("toy")
-    encoder = root / "encoder"
-    encoder.mkdir()
-    vocabulary = {
-        word: place
-        for place, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *dict.fromkeys(WORDS)])
-    }
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, "[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.add_special_tokens(["[PAD]", "[CLS]", "[SEP]", "[UNK]"])
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
-    )
-    tokenizer.save(str(encoder / "tokenizer.json"))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.1,
-        pad_token_id=0,
-    )
-    BertModel(config).save_pretrained(encoder)
-    _write_toy(root / "train.jsonl", 400, seed=0)
-    _write_toy(root / "dev.jsonl", 60, seed=1)
-    return root
-
-
-def _write_toy(file, count, seed):
-    chance = random.Random(seed)
-    filler = [word for word in WORDS if word not in ("good", "bad")]
-
-    def answer(word):
-        words = chance.sample(filler, chance.randint(2, 8))
-        words.insert(chance.randrange(len(words)), word)
-        return " ".join(words)
-
-    with file.open("w") as lines:
-        for place in range(count):
-            answers = [answer("good"), answer("bad")]
-            winner = "a"
-            if chance.random() < 0.5:
-                answers.reverse()
-                winner = "b"
-            record = {
-                "id": place,
-                "instruction": " ".join(chance.sample(WORDS, 4)),
-                "candidates": answers,
-                "judgements": [{"a": 0, "b": 1, "winner": winner}],
-            }
-            lines.write(json.dumps(record) + "\n")
-
-
-def _toy_config(toy, output, **changes):
-    given = {
-        "start": str(toy / "encoder"),
-        "output": output,
-        "train": [toy / "train.jsonl"],
-        "dev": [toy / "dev.jsonl"],
-        "device": "cpu",
-        "learning_rate": 4e-3,
-        "batch_size": 16,
-        "max_steps": 6,
-        "eval_every": 3,
-        "log_every": 1,
-    }
-    return RankerConfig(**given | changes)
-
-
-@pytest.fixture(scope="module")
 def learnt(toy, tmp_path_factory):
     output = tmp_path_factory.mktemp("learnt") / "out"
-    config = _toy_config(
+    config = toy_config(
         toy, output, max_steps=120, symmetry=0.3, eval_every=30, log_every=5, best="loss"
     )
     told = []
@@ -444,7 +340,7 @@ def _weights(folder):
 def test_a_seed_decides_everything(toy, tmp_path):
     changes = {"length_debiasing": "sampling", "max_steps": 2, "loss": "instructgpt", "dev": []}
     one, same, other = (
-        train_ranker(_toy_config(toy, tmp_path / name, seed=seed, **changes))
+        train_ranker(toy_config(toy, tmp_path / name, seed=seed, **changes))
         for name, seed in (("one", 5), ("same", 5), ("other", 6))
     )
     assert _weights(one) == _weights(same)
@@ -453,11 +349,11 @@ def test_a_seed_decides_everything(toy, tmp_path):
 
 def test_resumed_training_gives_the_same_weights(toy, tmp_path):
     few = tmp_path / "few.jsonl"
-    _write_toy(few, 25, seed=2)
+    write_toy(few, 25, seed=2)
     changes = {"max_steps": 16, "head_warmup_steps": 4, "layer_decay": 0.8, "accumulation": 2}
     changes |= {"train": [few], "dev": [few], "batch_size": 1}
-    whole_run = train_ranker(_toy_config(toy, tmp_path / "whole", **changes))
-    config = _toy_config(toy, tmp_path / "parts", **changes)
+    whole_run = train_ranker(toy_config(toy, tmp_path / "whole", **changes))
+    config = toy_config(toy, tmp_path / "parts", **changes)
 
     def stop(line):
         if line.startswith("step 12:"):  # an epoch has 13 steps
@@ -489,7 +385,7 @@ def test_resumed_training_gives_the_same_weights(toy, tmp_path):
 
 
 def test_training_stops_early_and_keeps_the_best(toy, tmp_path):
-    config = _toy_config(
+    config = toy_config(
         toy, tmp_path / "out", learning_rate=1e-12, patience=2, eval_every=2, max_steps=50
     )
     folder = train_ranker(config)
@@ -500,7 +396,7 @@ def test_training_stops_early_and_keeps_the_best(toy, tmp_path):
 
 
 def test_a_training_that_ended_before_its_model_was_written_is_finished_by_resuming(toy, tmp_path):
-    config = _toy_config(toy, tmp_path / "out", max_steps=3)
+    config = toy_config(toy, tmp_path / "out", max_steps=3)
     before = _weights(train_ranker(config))
     shutil.rmtree(config.output / "model")
     log = json.loads((config.output / "training.json").read_text())
@@ -514,7 +410,7 @@ def test_a_loss_that_is_no_number_ends_the_training(toy, tmp_path):
     weights = load_file(broken / "model.safetensors")
     weights["encoder.layer.1.output.dense.bias"] += torch.inf
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
-    config = _toy_config(toy, tmp_path / "out", start=str(broken))
+    config = toy_config(toy, tmp_path / "out", start=str(broken))
     with pytest.raises(ModelOutputError, match="the loss is nan at step 1: lower 'learning_rate'"):
         train_ranker(config)
     quieter = config.model_copy(update={"log_every": 100, "dev": []})
@@ -527,13 +423,13 @@ def test_a_loss_that_is_no_number_ends_the_training(toy, tmp_path):
 
 def test_nothing_to_resume(toy, tmp_path):
     with pytest.raises(InputError, match="no checkpoint to resume from"):
-        train_ranker(_toy_config(toy, tmp_path / "out"), resume=True)
+        train_ranker(toy_config(toy, tmp_path / "out"), resume=True)
 
 
 def test_training_goes_on_only_with_the_same_data(toy, tmp_path):
     data = tmp_path / "train.jsonl"
     data.write_bytes((toy / "train.jsonl").read_bytes())
-    config = _toy_config(toy, tmp_path / "out", train=[data], max_steps=50)
+    config = toy_config(toy, tmp_path / "out", train=[data], max_steps=50)
 
     def stop(line):
         if line.startswith("step 3:"):
@@ -548,7 +444,7 @@ def test_training_goes_on_only_with_the_same_data(toy, tmp_path):
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(toy, tmp_path):
-    config = _toy_config(toy, tmp_path / "out", max_steps=9)
+    config = toy_config(toy, tmp_path / "out", max_steps=9)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(line):
@@ -590,7 +486,7 @@ def test_a_folder_is_replaced_whole(tmp_path):
 
 
 def test_an_encoder_gets_markers_and_lengths(toy, tmp_path):
-    config = _toy_config(toy, tmp_path)
+    config = toy_config(toy, tmp_path)
     ranker = ranker_to_train(config)
     limits = ranker.pairs.limits
     assert (limits.source, limits.candidate) == (16, 24)
@@ -623,7 +519,7 @@ def test_a_ranker_goes_on_learning(tmp_path):
 
 
 def test_a_deberta_with_only_a_sentencepiece_model_is_trained(toy, tmp_path):
-    config = _toy_config(
+    config = toy_config(
         toy,
         tmp_path / "out",
         start=str(CHECKPOINTS / "tiny-deberta-v3-base"),
@@ -652,17 +548,17 @@ def test_an_encoder_brings_no_code(toy, tmp_path):
     file.write_text(json.dumps({**content, "attn_implementation": "evil-org/evil-kernel"}))
     pair = Pair("cook rice", "good", "bad")
     ours, plain = (
-        ranker_to_train(_toy_config(toy, tmp_path, start=str(start))).logits([pair])
+        ranker_to_train(toy_config(toy, tmp_path, start=str(start))).logits([pair])
         for start in (folder, toy / "encoder")
     )
     assert ours == plain
     file.write_text(json.dumps({**content, "model_type": "own"}))
     with pytest.raises(CheckpointError, match="does not know the model_type 'own'"):
-        ranker_to_train(_toy_config(toy, tmp_path, start=str(folder)))
+        ranker_to_train(toy_config(toy, tmp_path, start=str(folder)))
 
 
 def test_lower_layers_learn_slower(toy, tmp_path):
-    config = _toy_config(
+    config = toy_config(
         toy, tmp_path, learning_rate=1.0, layer_decay=0.5, head_learning_rate=3.0, weight_decay=0.1
     )
     model = ranker_to_train(config).model
@@ -680,7 +576,7 @@ def test_lower_layers_learn_slower(toy, tmp_path):
 
 
 def test_in_the_warm_up_of_the_head_the_encoder_stays(toy, tmp_path):
-    config = _toy_config(toy, tmp_path / "out", head_warmup_steps=3, keep_checkpoints=9)
+    config = toy_config(toy, tmp_path / "out", head_warmup_steps=3, keep_checkpoints=9)
     start = ranker_to_train(config).model.state_dict()
     train_ranker(config)
     frozen = load_file(config.output / "checkpoint-3" / "model.safetensors")
@@ -710,7 +606,7 @@ def test_rates_rise_and_fall(schedule):
 
 @pytest.mark.parametrize("loss", [*ORIGINAL, "soft"])
 def test_every_loss_trains(toy, tmp_path, loss):
-    config = _toy_config(
+    config = toy_config(
         toy,
         tmp_path / "out",
         loss=loss,
@@ -727,13 +623,13 @@ def test_every_loss_trains(toy, tmp_path, loss):
 def test_records_that_say_nothing_are_an_error(toy, tmp_path):
     data = tmp_path / "data.jsonl"
     data.write_text(json.dumps({"instruction": "?", "candidates": ["a", "b"]}) + "\n")
-    config = _toy_config(toy, tmp_path / "out", train=[data])
+    config = toy_config(toy, tmp_path / "out", train=[data])
     with pytest.raises(InputError, match=r"data\.jsonl: in none of the 1 records"):
         train_ranker(config)
     with pytest.raises(InputError, match="no record has a score 'gtp4'; known: none"):
         train_ranker(config.model_copy(update={"scores": {"gtp4": None}}))
     with pytest.raises(InputError, match=r"dev\.jsonl|data\.jsonl: in none"):
-        train_ranker(_toy_config(toy, tmp_path / "out", dev=[data]))
+        train_ranker(toy_config(toy, tmp_path / "out", dev=[data]))
     assert not (tmp_path / "out").exists()
 
 
@@ -780,7 +676,7 @@ def test_the_configs_in_the_docs_are_understood(tmp_path, monkeypatch):
     for name in ("train", "dev"):
         (tmp_path / "data" / f"{name}.jsonl").touch()
     configs = [block.partition("```")[0] for block in text.split("```text\n")[1:]]
-    for kind, config in zip((RankerConfig, FuserConfig), configs, strict=True):
+    for kind, config in zip((RankerConfig, RankerConfig, FuserConfig), configs, strict=True):
         file = tmp_path / "config.yaml"
         file.write_text(config)
         assert read_config(file, kind).train == [Path("data/train.jsonl")]
@@ -796,7 +692,7 @@ UNTOLD |= {"max_dev_pairs", "candidate_max_length"}
 
 
 def _command(toy, tmp_path, **changes):
-    config = _toy_config(toy, tmp_path / "out", **changes).model_dump(mode="json")
+    config = toy_config(toy, tmp_path / "out", **changes).model_dump(mode="json")
     file = tmp_path / "config.yaml"
     file.write_text(json.dumps(config))  # JSON is YAML
     return ["train", "ranker", str(file)]

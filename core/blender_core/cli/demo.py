@@ -69,7 +69,7 @@ def demo(
         "Next:\n"
         "  your own answers   blended-llm rank --instruction '…' --candidate '…' --candidate '…'\n"
         "  many of them       blended-llm rank records.jsonl --output ranked.jsonl\n"
-        "  a trained ranker   blended-llm demo --ranker llm-blender/PairRM-hf   (a download)\n"
+        "  another ranker     blended-llm demo --ranker llm-blender/PairRM-hf   (a download)\n"
         "  everything else    blended-llm --help",
         soft_wrap=True,
     )
@@ -94,6 +94,11 @@ def _introduction(ranker: str, count: int) -> str:
         return (
             f"{count} questions, ranked by consensus (no model: the answer that agrees most with "
             "the others is first)."
+        )
+    if ranker == DEFAULT_RANKER:
+        return (
+            f"{count} questions, ranked by pairranker-mini, the model in this package, and by what "
+            "the answers agree on."
         )
     return f"{count} questions, ranked by {ranker!r}."
 

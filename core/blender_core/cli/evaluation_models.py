@@ -70,7 +70,7 @@ class Models:
 
     def add_rankers(self, wanted: Evaluation, names: Sequence[str], judge: str | None) -> None:
         """Add the baselines, the rankers and the ranker that is the judge."""
-        from blender_core.cli.models import is_consensus, load_ranker
+        from blender_core.cli.models import is_pairwise, load_ranker
         from blender_core.evaluation.baselines import BASELINES
 
         rules = BASELINES if self.baselines else {}
@@ -79,8 +79,8 @@ class Models:
         keys = {}
         titles = _titles(names)
         for name in names:
-            # Consensus has no tournament; that of the others is no reason to refuse it.
-            skipped = is_consensus(name) and len(names) > 1
+            # Some have no tournament; that of the others is no reason to refuse them.
+            skipped = len(names) > 1 and not is_pairwise(name, self.loading)
             plan = (None, None) if skipped else (self.schedule, self.aggregation)
             rankers[titles[name]] = load_ranker(
                 name, self.loading, schedule=plan[0], aggregation=plan[1]

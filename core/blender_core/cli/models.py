@@ -7,21 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from blender_core.candidates import Task
 from blender_core.cli.messages import shows_progress
-from blender_core.cli.options import Loading
+from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
 
 if TYPE_CHECKING:
     from blender_core.ranking.ranker import Ranker
 
-__all__ = ["is_consensus", "load_fuser", "load_ranker", "show_bars"]
+__all__ = ["is_consensus", "is_pairwise", "load_fuser", "load_ranker", "show_bars"]
 
 _CONSENSUS = "consensus"
+_STYLE = "style:"
+_SHIPPED = "mini"
 
 
 def is_consensus(name: str) -> bool:
     """Whether `--ranker` names a ranker without a model."""
     return name.partition(":")[0] == _CONSENSUS
+
+
+def is_pairwise(name: str, loading: Loading) -> bool:
+    """Whether `--ranker` names one that has a schedule and an aggregation."""
+    if name == DEFAULT_RANKER or is_consensus(name) or name.startswith(_STYLE):
+        return False
+    return name == _SHIPPED or _is_pairwise_checkpoint(name, loading)
 
 
 def load_ranker(
@@ -34,7 +43,9 @@ def load_ranker(
     """The ranker of that name.
 
     Args:
-        name: ``"consensus"``, ``"consensus:SIMILARITY"``, a hub id or a folder.
+        name: ``"default"``, ``"mini"``, ``"consensus"``, ``"consensus:SIMILARITY"``,
+            ``"consensus:FOLDER"`` of an encoder of sentences, ``"style:FILE"`` of records, a hub
+            id or a folder.
         loading: how a model is loaded.
         schedule: of a pairwise ranker; None takes its default.
         aggregation: likewise.
@@ -51,16 +62,25 @@ def load_ranker(
     scoring = aggregation_named("max_logits" if aggregation is None else aggregation)
     if is_consensus(name):
         _only_pairwise(name, schedule, aggregation)
-        from blender_core.ranking.consensus_ranker import ConsensusRanker
-
-        similarity = name.partition(":")[2]
-        return ConsensusRanker(similarity) if similarity else ConsensusRanker()
+        return _consensus(name.partition(":")[2], loading)
+    if name.startswith(_STYLE):
+        _only_pairwise(name, schedule, aggregation)
+        return _by_style(name.removeprefix(_STYLE))
     show_bars(loading)
-    if _is_pairwise(name, loading):
-        from blender_core.ranking.pair_ranker import PairRanker
+    from blender_core.comparison.loading import SHIPPED
+    from blender_core.ranking.pair_ranker import PairRanker
 
+    if name == DEFAULT_RANKER:
+        _only_pairwise(name, schedule, aggregation)
+        from blender_core.ranking.joint_ranker import JointRanker, with_consensus
+
+        return JointRanker(with_consensus(PairRanker.from_pretrained(SHIPPED, **_access(loading))))
+    if is_pairwise(name, loading):
         return PairRanker.from_pretrained(
-            name, **_access(loading), schedule=plan, aggregation=scoring
+            SHIPPED if name == _SHIPPED else name,
+            **_access(loading),
+            schedule=plan,
+            aggregation=scoring,
         )
     _only_pairwise(name, schedule, aggregation)
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
@@ -108,11 +128,43 @@ def _only_pairwise(name: str, schedule: str | None, aggregation: str | None) -> 
     for option, value in (("--schedule", schedule), ("--aggregation", aggregation)):
         if value is not None:
             raise InputError(
-                f"{option} is for pairwise rankers; {name!r} does not compare two by two"
+                f"{option} is for pairwise rankers; {name!r} has none. The shipped one by itself "
+                f"is --ranker {_SHIPPED}"
             )
 
 
-def _is_pairwise(name: str, loading: Loading) -> bool:
+def _consensus(similarity: str, loading: Loading) -> Ranker:
+    """Consensus by a similarity's name, or by the encoder of sentences in a folder."""
+    from pathlib import Path
+
+    from blender_core.ranking.consensus_ranker import ConsensusRanker
+
+    if not similarity:
+        return ConsensusRanker()
+    if not Path(similarity).is_dir():
+        return ConsensusRanker(similarity)
+    from blender_core.comparison.sentence_encoder import SentenceEncoder
+    from blender_core.ranking.similarity import EmbeddingSimilarity
+
+    encoder = SentenceEncoder.from_pretrained(
+        similarity,
+        device=loading.device,
+        dtype=loading.dtype,
+        max_batch_tokens=loading.max_batch_tokens,
+    )
+    return ConsensusRanker(EmbeddingSimilarity(encoder.encode))
+
+
+def _by_style(file: str) -> Ranker:
+    from pathlib import Path
+
+    from blender_core.data.files import read_records
+    from blender_core.evaluation.style_ranker import StyleRanker
+
+    return StyleRanker(read_records(Path(file)))
+
+
+def _is_pairwise_checkpoint(name: str, loading: Loading) -> bool:
     """Whether a checkpoint is a pairwise ranker's, by its config alone."""
     from blender_core.comparison.checkpoints.files import read_json, resolve
     from blender_core.comparison.checkpoints.layouts import is_pairwise

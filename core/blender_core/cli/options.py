@@ -32,7 +32,7 @@ __all__ = [
     "TopK",
 ]
 
-DEFAULT_RANKER = "consensus"
+DEFAULT_RANKER = "default"
 
 _WORK = "What to work on"
 _RESULTS = "Results"
@@ -56,8 +56,9 @@ Candidates = Annotated[
 Ranker = Annotated[
     str,
     typer.Option(
-        help="'consensus' (no model), 'consensus:SIMILARITY', or the hub id or folder of a "
-        "pairwise ranker or a reward model.",
+        help="'default' (the model in the package, and consensus), 'mini' (that model alone), "
+        "'consensus' (no model), 'consensus:SIMILARITY', or the hub id or folder of a pairwise "
+        "ranker or a reward model.",
         rich_help_panel=_MODELS,
     ),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from copy import copy
 from os import PathLike
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from blender_core.candidates import Pair
 from blender_core.checks import positive
 from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.empty_encoder import empty_encoder
 from blender_core.comparison.checkpoints.files import read_weights, resolve, tensors_into
 from blender_core.comparison.checkpoints.layouts import Layout, read_layout
 from blender_core.comparison.checkpoints.own import write_own
@@ -25,7 +24,7 @@ from blender_core.comparison.devices import default_batch_tokens, pick_device, p
 from blender_core.comparison.encoding import Limits, Markers, PairEncoder, Row
 from blender_core.comparison.pair_model import PairModel
 from blender_core.comparison.tokenizer import TextTokenizer
-from blender_core.errors import CheckpointError, InputError, ModelOutputError
+from blender_core.errors import InputError, ModelOutputError
 
 __all__ = ["CrossEncoder"]
 
@@ -225,29 +224,10 @@ def _positions(config: Any) -> int | None:
     return positions
 
 
-def _no_init_weights() -> AbstractContextManager[None]:
-    """Skip drawing random weights (seconds for a large model) that a checkpoint overwrites."""
-    try:
-        from transformers.initialization import no_init_weights
-    except ImportError:  # transformers 4
-        from transformers.modeling_utils import no_init_weights
-    context: AbstractContextManager[None] = no_init_weights()
-    return context
-
-
 def _load_model(folder: Path, layout: Layout) -> PairModel:
     """The model, float32 on the CPU, built from its config and filled from the folder alone."""
-    from transformers import AutoModel
-
     weights = read_weights(folder)
-    config = transformers_config(layout.encoder, folder)
-    try:
-        with _no_init_weights():
-            backbone = AutoModel.from_config(config)
-        backbone.tie_weights()
-    except Exception as error:  # every kind of model fails in its own way
-        raise CheckpointError(f"{folder}: the encoder's config is unusable: {error}") from error
-    backbone = backbone.float()
+    backbone = empty_encoder(layout.encoder, folder)
     embeddings = backbone.get_input_embeddings()
     name = next(name for name, weight in backbone.named_parameters() if weight is embeddings.weight)
     table = weights.get(f"pretrained_model.{name}")

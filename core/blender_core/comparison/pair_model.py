@@ -32,6 +32,9 @@ class PairModel(nn.Module):
         drop_out: in the head, while training.
     """
 
+    HEADS = ("head_layer.",)
+    """How names of weights begin that are not the encoder's."""
+
     def __init__(self, backbone: Any, n_tasks: int = 1, drop_out: float = 0.05) -> None:
         super().__init__()
         hidden = backbone.config.hidden_size

@@ -30,9 +30,9 @@ class ConsensusRanker(Ranker):
     gives 0 unless the similarity itself is lopsided.
 
     Args:
-        similarity: ``"jaccard"``, ``"rouge_l"``, ``"bleu"`` (needs the extra ``eval``) or
-            ``"chrf"``, all 0 to 1; or a function from N texts to a float matrix [N, N], such as
-            `EmbeddingSimilarity`. It is given different, non-blank texts only.
+        similarity: ``"jaccard"``, ``"result"``, ``"words"``, ``"rouge_l"``, ``"bleu"`` (needs the
+            extra ``eval``) or ``"chrf"``, all 0 to 1; or a function from N texts to a float matrix
+            [N, N], such as `EmbeddingSimilarity`. It is given different, non-blank texts only.
 
     Raises:
         InputError: no similarity has that name.

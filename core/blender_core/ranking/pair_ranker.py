@@ -7,7 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from blender_core.candidates import Answers, Pair, Ranking, Task, checked_all
-from blender_core.errors import InputError, NoDefaultRankerError
+from blender_core.errors import InputError
 from blender_core.flows import lockstep
 from blender_core.ranking.aggregation import Aggregation, aggregation_named
 from blender_core.ranking.drivers import RankFlows, drive, drive_async
@@ -31,12 +31,13 @@ class PairRanker(Ranker):
     """Ranks by pairwise comparison.
 
     Args:
-        comparator: anything with ``logits(pairs) -> float32[n]``.
+        comparator: anything with ``logits(pairs) -> float32[n]``; None takes the model that comes
+            with the package, ``pairranker-mini``: no download, made for a CPU. Where there are
+            more than two answers, `JointRanker` adds what they agree on and picks better ones.
         schedule: default of `rank`: which pairs are asked, by name or a `Schedule`.
         aggregation: default of `rank`: how the matrix becomes scores, by name or a function.
 
     Raises:
-        NoDefaultRankerError: no comparator is given.
         InputError: unknown schedule or aggregation, or the comparator has no ``logits``.
 
     >>> from blender_core.testing import ScriptedComparator
@@ -55,11 +56,9 @@ class PairRanker(Ranker):
         aggregation: str | Aggregation = "max_logits",
     ) -> None:
         if comparator is None:
-            raise NoDefaultRankerError(
-                "PairRanker() without a model: none is shipped with this version. Load one with "
-                "PairRanker.from_pretrained('llm-blender/PairRM') or from a folder, bring your own "
-                "with PairRanker(comparator), or rank without any model: ConsensusRanker()"
-            )
+            from blender_core.comparison.loading import SHIPPED, load_comparator
+
+            comparator = load_comparator(SHIPPED)
         if not callable(getattr(comparator, "logits", None)):
             raise InputError(
                 f"a comparator has logits(pairs); {type(comparator).__name__} has not. "
@@ -87,10 +86,10 @@ class PairRanker(Ranker):
         schedule: str | Schedule = "full",
         aggregation: str | Aggregation = "max_logits",
     ) -> PairRanker:
-        """Load a pairwise cross-encoder from a hub id or a folder.
+        """Load a pairwise ranker from a hub id or a folder.
 
         Reads the layouts of ``llm-blender/PairRM``, ``llm-blender/pair-ranker``,
-        ``llm-blender/PairRM-hf`` and our own (`CrossEncoder.save_pretrained`).
+        ``llm-blender/PairRM-hf`` and our own two (of `CrossEncoder` and `LateComparator`).
 
         Args:
             model: hub id or folder.
@@ -116,9 +115,9 @@ class PairRanker(Ranker):
             CheckpointError: the folder is no checkpoint of a known layout, a file is broken, or
                 weights are missing or left over.
         """
-        from blender_core.comparison.cross_encoder import CrossEncoder
+        from blender_core.comparison.loading import load_comparator
 
-        comparator = CrossEncoder.from_pretrained(
+        comparator = load_comparator(
             model,
             device=device,
             dtype=dtype,

@@ -94,6 +94,14 @@ class RankerConfig(TrainingConfig):
     """How a pairwise ranker is trained.
 
     Attributes:
+        architecture: ``cross`` reads every pair as a whole, as PairRM does; ``late`` reads each
+            answer once and compares what was read, see `comparison.late`. In a batch of the
+            latter are lists of answers in place of pairs.
+        list_size: answers of one list; for ``late``.
+        frozen_layers: this many of the encoder's lowest layers, and the embeddings, stay as they
+            are.
+        debias_by_source: whether `length_debiasing` balances records of each `source` by
+            themselves.
         source_max_length: tokens of a question; see `Limits`. None takes a ranker's own, or for
             a new one a quarter of the positions that the encoder has.
         candidate_max_length: tokens of an answer; None as above, half of what is left.
@@ -122,6 +130,10 @@ class RankerConfig(TrainingConfig):
         max_dev_pairs: pairs of dev to measure on, drawn by chance; none: all.
     """
 
+    architecture: Literal["cross", "late"] = "cross"
+    list_size: Annotated[int, Field(ge=2)] = 8
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    debias_by_source: bool = False
     source_max_length: Count | None = None
     candidate_max_length: Count | None = None
     drop_out: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
@@ -205,8 +217,23 @@ def _check(config: TrainingConfig, file: Path) -> None:
             raise InputError(f"{file}: there is no file {path}")
     if config.patience is not None and not config.dev:
         raise InputError(f"{file}: 'patience' is about figures on 'dev', which is not given")
+    if isinstance(config, RankerConfig) and config.architecture == "late":
+        _check_late(config, file)
     if isinstance(config, RankerConfig) and config.loss == "open_instruct_BCE" and config.tasks[1:]:
         raise InputError(f"{file}: the loss open_instruct_BCE is for one task")
+
+
+def _check_late(config: RankerConfig, file: Path) -> None:
+    """Raise where a value has no meaning for a late comparator."""
+    if config.loss not in ("soft", "instructgpt"):
+        raise InputError(
+            f"{file}: 'architecture: late' gives logits of pairs, the loss {config.loss} needs a "
+            "score of each answer; use soft or instructgpt"
+        )
+    if config.tasks:
+        raise InputError(f"{file}: 'tasks' are for 'architecture: cross'")
+    if config.symmetry:
+        raise InputError(f"{file}: 'architecture: late' is symmetric; leave out 'symmetry'")
 
 
 def _sentence(fault: Any, kind: type[TrainingConfig]) -> str:

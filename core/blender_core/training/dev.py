@@ -3,14 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from blender_core.training.pairs import JudgedPair, longer
+from blender_core.data.files import read_records
+from blender_core.data.records import Record
+from blender_core.errors import InputError
+from blender_core.training.config import RankerConfig
+from blender_core.training.pairs import JudgedPair, judged_pairs, longer, preferences_of, quality
 
-__all__ = ["figures"]
+__all__ = ["DevPairs", "figures", "records_of"]
+
+
+def records_of(files: Sequence[Path]) -> list[Record]:
+    """The records of files, one after the other."""
+    return list(chain.from_iterable(read_records(file) for file in files))
+
+
+class DevPairs:
+    """Pairs to measure on, and the quality of their records' answers.
+
+    Raises:
+        InputError: nothing is known of the records, or not what `config.best` needs.
+    """
+
+    def __init__(self, config: RankerConfig) -> None:
+        records = records_of(config.dev)
+        # The same pairs whatever is learnt from, so that figures of trainings compare.
+        generator = torch.Generator().manual_seed(0)
+        every = config.model_copy(
+            update={
+                "sampling": "every",
+                "max_pairs_per_record": None,
+                "loss": "soft",
+                "label_weights": {},
+            }
+        )
+        pairs = judged_pairs(records, every, generator)
+        if config.max_dev_pairs is not None:
+            order = torch.randperm(len(pairs), generator=generator)[: config.max_dev_pairs]
+            pairs = [pairs[place] for place in order.tolist()]
+        if config.dev and all(pair.preference == 0.5 for pair in pairs):
+            raise InputError(
+                f"{', '.join(map(str, config.dev))}: in none of the {len(records)} records is it "
+                "known which of two answers is better"
+            )
+        self.pairs = pairs
+        self.qualities = [quality(preferences_of(record, config)) for record in records]
+        if pairs and config.best not in self.figures(*np.zeros((2, len(pairs)))):
+            raise InputError(
+                f"{', '.join(map(str, config.dev))}: cannot tell 'best: {config.best}', as all "
+                "pairs whose lengths differ have the same side, longer or shorter, as winner"
+            )
+
+    def figures(
+        self, logits: NDArray[np.floating[Any]], swapped: NDArray[np.floating[Any]]
+    ) -> dict[str, float]:
+        """See `figures`; without pairs there are none."""
+        return figures(self.pairs, logits, swapped, self.qualities)
 
 
 def figures(

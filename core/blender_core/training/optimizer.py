@@ -9,21 +9,28 @@ from typing import Any
 
 from torch import nn
 
+from blender_core.comparison.late.model import LateModel
+from blender_core.comparison.pair_model import PairModel
+from blender_core.errors import InputError
 from blender_core.training.config import RankerConfig, TrainingConfig
 
-__all__ = ["freeze_unread", "groups_of", "ranker_groups", "rate_at"]
+__all__ = ["freeze_lowest", "freeze_unread", "groups_of", "ranker_groups", "rate_at"]
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|block|h)\.(\d+)\.")
 _EMBEDDINGS = re.compile(r"(?:^|\.)(?:\w*embed\w*|shared|wte|wpe)\.")
 _UNREAD = re.compile(r"(?:^|\.)pooler\.")
 
 
-def ranker_groups(model: nn.Module, config: RankerConfig) -> list[dict[str, Any]]:
-    """Parameters of a `PairModel` in groups, each with its rate and weight decay.
+def ranker_groups(model: PairModel | LateModel, config: RankerConfig) -> list[dict[str, Any]]:
+    """Parameters of a ranker's model in groups, each with its rate and weight decay.
 
     The head learns at `head_learning_rate`. The encoder's top layer learns at `learning_rate`,
     each one below at `layer_decay` times that of the layer above, the embeddings, with the
     markers, below the lowest. Names of transformers' models tell the layers.
+
+    Args:
+        model: whose `HEADS` say how the names of its heads' weights begin.
+        config: has the rates.
 
     Returns:
         Groups as an optimizer takes them, with ``is_head`` beside what it knows.
@@ -33,14 +40,14 @@ def ranker_groups(model: nn.Module, config: RankerConfig) -> list[dict[str, Any]
     top = max(layers, default=-1) + 1
 
     def rate(name: str) -> float:
-        if name.startswith("head_layer."):
+        if name.startswith(model.HEADS):
             return config.head_learning_rate or config.learning_rate
         found = _LAYER.search(name)
         unlayered = top if _EMBEDDINGS.search(name) else 0
         below = top - 1 - int(found[1]) if found else unlayered
         return config.learning_rate * config.layer_decay**below
 
-    return _grouped(named, config, rate)
+    return _grouped(named, config, rate, model.HEADS)
 
 
 def groups_of(model: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
@@ -56,14 +63,42 @@ def freeze_unread(model: nn.Module) -> None:
             weight.requires_grad_(False)
 
 
+def freeze_lowest(model: nn.Module, layers: int) -> None:
+    """Take the encoder's lowest layers, and with them the embeddings, out of the training.
+
+    Args:
+        model: holds the encoder; names of transformers' models tell the layers.
+        layers: how many; 0 leaves everything as it is.
+
+    Raises:
+        InputError: the encoder has not more layers than that.
+    """
+    if not layers:
+        return
+    numbers = {
+        name: int(found[1])
+        for name, _ in model.named_parameters()
+        if (found := _LAYER.search(name))
+    }
+    count = max(numbers.values(), default=-1) + 1
+    if layers >= count:
+        raise InputError(f"frozen_layers is {layers}, but the encoder has {count} layers")
+    for name, weight in model.named_parameters():
+        if numbers.get(name, count) < layers or _EMBEDDINGS.search(name):
+            weight.requires_grad_(False)
+
+
 def _grouped(
-    named: list[tuple[str, nn.Parameter]], config: TrainingConfig, rate: Callable[[str], float]
+    named: list[tuple[str, nn.Parameter]],
+    config: TrainingConfig,
+    rate: Callable[[str], float],
+    heads: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
     groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
     for name, weight in named:
         # Biases and norms are the parameters of one dimension.
         decay = config.weight_decay if weight.ndim > 1 else 0.0
-        is_head = name.startswith("head_layer.")
+        is_head = name.startswith(heads)
         groups.setdefault((is_head, rate(name), decay), []).append(weight)
     return [
         {"params": weights, "lr": lr, "weight_decay": decay, "is_head": is_head}

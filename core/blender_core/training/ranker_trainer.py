@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from blender_core.candidates import Pair
@@ -19,25 +18,23 @@ from blender_core.comparison.checkpoints.own import write_own
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.devices import default_batch_tokens, pick_device
 from blender_core.comparison.encoding import PairEncoder, Row
-from blender_core.data.files import read_records
 from blender_core.data.records import Record
 from blender_core.errors import InputError
 from blender_core.training.config import RankerConfig
-from blender_core.training.dev import figures
+from blender_core.training.dev import DevPairs, records_of
+from blender_core.training.late_trainer import LateRun, start_style
 from blender_core.training.log import TrainingLog
 from blender_core.training.losses import LOSSES, symmetry_loss
-from blender_core.training.optimizer import freeze_unread, ranker_groups
+from blender_core.training.optimizer import freeze_lowest, freeze_unread, ranker_groups
 from blender_core.training.pairs import (
     JudgedPair,
     check_scores,
     debiased,
     judged_pairs,
     longer_wins,
-    preferences_of,
-    quality,
 )
 from blender_core.training.run import Report, Run, folder_to_resume
-from blender_core.training.start import ranker_to_train
+from blender_core.training.start import late_to_train, ranker_to_train
 
 __all__ = ["train_ranker"]
 
@@ -77,16 +74,16 @@ def train_ranker(
     if resume_from is not None:
         log.check_resumable()
     generator = torch.Generator().manual_seed(config.seed)
-    records = _records(config.train)
+    records = records_of(config.train)
     check_scores(records, [*(config.scores or ()), *config.tasks])
     drawn = judged_pairs(records, config, generator)
-    pairs = debiased(drawn, config.length_debiasing, generator)
+    pairs = _debiased(drawn, records, config, generator)
     if not pairs:
         raise InputError(
             f"{', '.join(map(str, config.train))}: in none of the {len(records)} records is it "
             "known which of two answers is better"
         )
-    dev = _Dev(config)
+    dev = DevPairs(config)
     log.content["examples"] = {
         "train": {
             "records": len(records),
@@ -98,52 +95,39 @@ def train_ranker(
         "dev": {"records": len(dev.qualities), "pairs": len(dev.pairs)},
     }
     report(f"learning from {len(pairs)} pairs of {len(records)} records")
-    ranker = ranker_to_train(config)
-    run = _RankerRun(ranker, config, log, pairs, dev, report=report, show_progress=show_progress)
+    run: Run
+    if config.architecture == "late":
+        late = late_to_train(config)
+        if resume_from is None and late.is_new:
+            start_style(late.ranker, pairs)
+        run = LateRun(
+            late.ranker, config, log, pairs, dev, report=report, show_progress=show_progress
+        )
+    else:
+        ranker = ranker_to_train(config)
+        run = _RankerRun(
+            ranker, config, log, pairs, dev, report=report, show_progress=show_progress
+        )
     return run.run(resume_from)
 
 
-def _records(files: Sequence[Path]) -> list[Record]:
-    return list(chain.from_iterable(read_records(file) for file in files))
-
-
-class _Dev:
-    """Pairs to measure on, and the quality of their records' answers."""
-
-    def __init__(self, config: RankerConfig) -> None:
-        records = _records(config.dev)
-        # The same pairs whatever is learnt from, so that figures of trainings compare.
-        generator = torch.Generator().manual_seed(0)
-        every = config.model_copy(
-            update={
-                "sampling": "every",
-                "max_pairs_per_record": None,
-                "loss": "soft",
-                "label_weights": {},
-            }
-        )
-        pairs = judged_pairs(records, every, generator)
-        if config.max_dev_pairs is not None:
-            order = torch.randperm(len(pairs), generator=generator)[: config.max_dev_pairs]
-            pairs = [pairs[place] for place in order.tolist()]
-        if config.dev and all(pair.preference == 0.5 for pair in pairs):
-            raise InputError(
-                f"{', '.join(map(str, config.dev))}: in none of the {len(records)} records is it "
-                "known which of two answers is better"
-            )
-        self.pairs = pairs
-        self.qualities = [quality(preferences_of(record, config)) for record in records]
-        if pairs and config.best not in self.figures(*np.zeros((2, len(pairs)))):
-            raise InputError(
-                f"{', '.join(map(str, config.dev))}: cannot tell 'best: {config.best}', as all "
-                "pairs whose lengths differ have the same side, longer or shorter, as winner"
-            )
-
-    def figures(
-        self, logits: NDArray[np.floating[Any]], swapped: NDArray[np.floating[Any]]
-    ) -> dict[str, float]:
-        """See `dev.figures`."""
-        return figures(self.pairs, logits, swapped, self.qualities)
+def _debiased(
+    pairs: Sequence[JudgedPair],
+    records: Sequence[Record],
+    config: RankerConfig,
+    generator: torch.Generator,
+) -> list[JudgedPair]:
+    """`debiased`, for all pairs together or for each source by itself."""
+    if not config.debias_by_source:
+        return debiased(pairs, config.length_debiasing, generator)
+    by_source: dict[str | None, list[JudgedPair]] = {}
+    for pair in pairs:
+        by_source.setdefault(records[pair.record].source, []).append(pair)
+    return [
+        pair
+        for some in by_source.values()
+        for pair in debiased(some, config.length_debiasing, generator)
+    ]
 
 
 class _Learner(nn.Module):
@@ -213,7 +197,7 @@ class _RankerRun(Run):
         config: RankerConfig,
         log: TrainingLog,
         pairs: list[JudgedPair],
-        dev: _Dev,
+        dev: DevPairs,
         *,
         report: Report,
         show_progress: bool,
@@ -223,6 +207,7 @@ class _RankerRun(Run):
         self.dev = dev
         self.pairs = _Shuffled(pairs, config.seed)
         freeze_unread(ranker.model)
+        freeze_lowest(ranker.model, config.frozen_layers)
         place = pick_device(config.device)
         tokens = config.max_batch_tokens or default_batch_tokens(place)
         super().__init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,27 @@ from tokenizers import AddedToken, Tokenizer
 
 from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import check_fit, dtype_option, read_json, resolve
-from blender_core.comparison.checkpoints.layouts import is_pairwise
+from blender_core.comparison.checkpoints.layouts import is_late, is_pairwise
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
+from blender_core.comparison.late.checkpoint import check_positions
+from blender_core.comparison.late.comparator import LateComparator
+from blender_core.comparison.late.model import LateModel
+from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
 from blender_core.comparison.pair_model import PairModel
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError
 from blender_core.training.config import RankerConfig
 
-__all__ = ["ranker_to_train"]
+__all__ = ["LateStart", "late_to_train", "ranker_to_train"]
 
 _POSITIONS = 2048
 """Tokens of a row where the encoder itself sets no limit; as in PairRM."""
+
+
+_LATE_POSITIONS = 256
+"""Tokens of a reading unless the config says otherwise: more costs more than it tells."""
 
 
 def ranker_to_train(config: RankerConfig) -> CrossEncoder:
@@ -67,14 +76,90 @@ def _new_ranker(folder: Path, config: RankerConfig) -> CrossEncoder:
     tokenizer = TextTokenizer(vocabulary, tuple(markers))
     with _seeded(config.seed):
         backbone = _encoder(folder)
-        rows = max(vocabulary.get_vocab(with_added_tokens=True).values()) + 1
-        if rows > backbone.get_input_embeddings().num_embeddings:
-            backbone.resize_token_embeddings(rows, mean_resizing=False)
+        _make_room(backbone, vocabulary)
         model = PairModel(backbone, max(1, len(config.tasks)), config.drop_out)
     _start_markers(backbone, tokenizer, markers)
     return CrossEncoder(
         model, tokenizer, _limits(backbone.config, config), markers, device="cpu", dtype="float32"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LateStart:
+    """A late comparator, float32 on the CPU, and whether its heads are new."""
+
+    ranker: LateComparator
+    is_new: bool
+
+
+def late_to_train(config: RankerConfig) -> LateStart:
+    """The late comparator a training begins with.
+
+    `config.start` is one, or any encoder-only model with a ``tokenizer.json`` or ``spm.model``.
+    An encoder gets markers, the question's as a copy of the token that opens a text, the
+    answer's of the one that ends it, and new heads.
+
+    Raises:
+        CheckpointError: the model cannot be read.
+        InputError: the lengths exceed the encoder's positions, or the start is a ranker of
+            another architecture.
+    """
+    folder = resolve(config.start)
+    content = read_json(folder / "config.json")
+    if is_late(content):
+        ranker = LateComparator.from_pretrained(
+            folder,
+            device="cpu",
+            dtype="float32",
+            source_max_length=config.source_max_length,
+            candidate_max_length=config.candidate_max_length,
+        )
+        return LateStart(ranker, is_new=False)
+    if is_pairwise(content):
+        raise InputError(f"{folder}: is a cross-encoder; it learns on with 'architecture: cross'")
+    return LateStart(_new_late(folder, config), is_new=True)
+
+
+def _new_late(folder: Path, config: RankerConfig) -> LateComparator:
+    markers = ReadingMarkers()
+    names = (markers.source, markers.candidate)
+    vocabulary = _vocabulary(folder)
+    vocabulary.add_tokens([AddedToken(token, normalized=True) for token in names])
+    tokenizer = TextTokenizer(vocabulary, names)
+    with _seeded(config.seed):
+        encoder = _encoder(folder)
+        if encoder.config.is_encoder_decoder:
+            raise InputError(f"{folder}: 'architecture: late' needs an encoder without a decoder")
+        _make_room(encoder, vocabulary)
+        model = LateModel(encoder, config.drop_out)
+    before, after = tokenizer.frame(markers.source)
+    if before and after:
+        table = encoder.get_input_embeddings().weight
+        with torch.no_grad():
+            table[tokenizer.id_of(markers.source)] = table[before[0]].clone()
+            table[tokenizer.id_of(markers.candidate)] = table[after[-1]].clone()
+    # What drops out inside of an encoder costs more time on a CPU than the passes themselves.
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        if hasattr(encoder.config, name):
+            setattr(encoder.config, name, 0.0)
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    positions = min(_LATE_POSITIONS, getattr(encoder.config, "max_position_embeddings", 512))
+    source = config.source_max_length or 3 * positions // 8
+    candidate = config.candidate_max_length or positions - source
+    limits = ReadingLimits(source, candidate)
+    check_positions(encoder.config, limits)
+    return LateComparator(
+        model, ReadingEncoder(tokenizer, limits, markers), device="cpu", dtype="float32"
+    )
+
+
+def _make_room(encoder: Any, vocabulary: Tokenizer) -> None:
+    """Rows for the markers, where the table of embeddings has none to spare."""
+    rows = max(vocabulary.get_vocab(with_added_tokens=True).values()) + 1
+    if rows > encoder.get_input_embeddings().num_embeddings:
+        encoder.resize_token_embeddings(rows, mean_resizing=False)
 
 
 @contextmanager

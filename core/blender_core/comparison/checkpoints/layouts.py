@@ -25,10 +25,13 @@ from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError, describe
 
-__all__ = ["OWN_FORMAT", "Layout", "is_pairwise", "read_layout"]
+__all__ = ["LATE_FORMAT", "OWN_FORMAT", "Layout", "is_late", "is_pairwise", "read_layout"]
 
 OWN_FORMAT = "blended-llm/pair-ranker"
 """The value of ``"format"`` in the config.json of our own layout."""
+
+LATE_FORMAT = "blended-llm/late-pair-ranker"
+"""The same for comparators that read each answer once; see `comparison.late`."""
 
 Fetch = Callable[[str], Path]
 """From the name of a base model to a folder with its config and tokenizer."""
@@ -58,10 +61,15 @@ class Layout:
 def is_pairwise(config: Mapping[str, Any]) -> bool:
     """Whether a config.json is that of a pairwise ranker, in any of the layouts."""
     return (
-        config.get("format") == OWN_FORMAT
+        config.get("format") in (OWN_FORMAT, LATE_FORMAT)
         or config.get("ranker_type") == "pairranker"
         or "cand1_prefix_id" in config
     )
+
+
+def is_late(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is that of a comparator that reads each answer once."""
+    return config.get("format") == LATE_FORMAT
 
 
 def read_layout(folder: Path, fetch_base: Fetch, base_model: str | None = None) -> Layout:

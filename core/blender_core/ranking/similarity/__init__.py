@@ -17,7 +17,9 @@ from blender_core.ranking.similarity.bleu import bleu
 from blender_core.ranking.similarity.chrf import chrf
 from blender_core.ranking.similarity.embedding import EmbeddingSimilarity
 from blender_core.ranking.similarity.jaccard import jaccard
+from blender_core.ranking.similarity.result import result
 from blender_core.ranking.similarity.rouge_l import rouge_l
+from blender_core.ranking.similarity.words import words
 
 __all__ = [
     "SIMILARITIES",
@@ -26,8 +28,10 @@ __all__ = [
     "bleu",
     "chrf",
     "jaccard",
+    "result",
     "rouge_l",
     "similarity_named",
+    "words",
 ]
 
 Similarity = Callable[[Sequence[str]], NDArray[np.float64]]
@@ -37,6 +41,8 @@ SIMILARITIES: dict[str, Similarity] = {
     "rouge_l": rouge_l,
     "bleu": bleu,
     "chrf": chrf,
+    "result": result,
+    "words": words,
 }
 
 

@@ -1,0 +1,88 @@
+"""All pairs of eight real answers: pairranker-mini, MiniLM and the shape of DeBERTa-v3-large."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from importlib.resources import files
+
+import torch
+from tokenizers import AddedToken
+from transformers import BertConfig, BertModel
+
+from benchmarks.models import cross_encoder, seconds
+from blender_core.candidates import Task
+from blender_core.comparison.cross_encoder import CrossEncoder
+from blender_core.comparison.encoding import Limits, Markers
+from blender_core.comparison.loading import SHIPPED
+from blender_core.comparison.pair_model import PairModel
+from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
+from blender_core.data.records import read_record
+from blender_core.ranking.joint_ranker import JointRanker, with_consensus
+from blender_core.ranking.pair_ranker import PairRanker
+
+LAYERS = 2
+OF_LAYERS = 24
+
+
+def tasks() -> list[Task]:
+    """Five questions with eight answers each."""
+    lines = files("blender_core.cli").joinpath("demo.jsonl").read_text(encoding="utf-8")
+    return [read_record(json.loads(line)).to_task() for line in lines.splitlines()]
+
+
+def mini_as_cross_encoder() -> CrossEncoder:
+    """The same encoder reading every pair as a whole, with a new head: its speed, not its sense."""
+    config = json.loads((SHIPPED / "config.json").read_text(encoding="utf-8"))
+    vocabulary = read_tokenizer(SHIPPED / "tokenizer.json")
+    markers = Markers()
+    vocabulary.add_tokens([AddedToken(token, normalized=True) for token in markers])
+    shape = {key: value for key, value in config["encoder"].items() if key != "model_type"}
+    shape["vocab_size"] = vocabulary.get_vocab_size(with_added_tokens=True)
+    torch.manual_seed(0)
+    return CrossEncoder(
+        PairModel(BertModel(BertConfig(**shape))),
+        TextTokenizer(vocabulary, tuple(markers)),
+        # What one reading of an answer sees, for both of them.
+        Limits(config["source_max_length"], config["candidate_max_length"]),
+        markers,
+        device="cpu",
+        dtype="float32",
+    )
+
+
+def loading() -> float:
+    """Seconds until the shipped ranker is ready, imports aside."""
+    start = time.perf_counter()
+    PairRanker()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    asked = tasks()
+    loaded = min(loading() for _ in range(3))
+    mini = PairRanker()
+    joint = JointRanker(with_consensus(mini))
+    cross = PairRanker(mini_as_cross_encoder())
+    large = PairRanker(cross_encoder(LAYERS))
+
+    def each(work: Callable[[list[Task]], object]) -> Callable[[], object]:
+        return lambda: [work([task]) for task in asked]
+
+    times = {
+        "pairranker-mini": seconds(each(mini.rank_many), 5),
+        "and consensus": seconds(each(joint.rank_many), 5),
+        "its encoder as a cross-encoder": seconds(each(cross.rank_many), 2),
+    }
+    # A part of the layers is timed and scaled up; embeddings and the head count for little.
+    some = seconds(lambda: large.rank_many(asked[:1]), 1)
+    whole = some * OF_LAYERS / LAYERS
+    one = seconds(lambda: mini.rank_many(asked[:1]), 5)
+    print(f"loaded in {loaded:.2f} s")
+    for name, spent in times.items():
+        print(f"{name}: {1000 * spent / len(asked):.0f} ms for 8 answers, all pairs")
+    print(f"DeBERTa-v3-large's shape ({LAYERS} of {OF_LAYERS} layers timed): {whole:.1f} s")
+    print(f"pairranker-mini takes {one / whole:.5f} of its time on the same question")
+    late, as_cross = times["pairranker-mini"], times["its encoder as a cross-encoder"]
+    print(f"and {late / as_cross:.4f} of its own encoder's as a cross-encoder")

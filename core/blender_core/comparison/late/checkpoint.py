@@ -1,0 +1,112 @@
+"""The layout of late comparators: config.json, model.safetensors, tokenizer.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from blender_core.comparison.checkpoints.empty_encoder import empty_encoder
+from blender_core.comparison.checkpoints.files import read_json, read_weights, tensors_into
+from blender_core.comparison.checkpoints.layouts import LATE_FORMAT
+from blender_core.comparison.late.model import LateModel
+from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
+from blender_core.comparison.late.style import STYLE
+from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.errors import CheckpointError, InputError, describe
+
+__all__ = ["check_positions", "read_late", "write_late"]
+
+
+def write_late(
+    folder: Path, model: LateModel, encoding: ReadingEncoder, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a checkpoint.
+
+    Args:
+        folder: is made if it is missing.
+        model: whose weights are written.
+        encoding: with tokenizer, markers and limits.
+        dtype: of the weights in the file; half of the size, float16, changes logits by less than
+            0.01.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "format": LATE_FORMAT,
+        "encoder": model.encoder.config.to_dict(),
+        "style": list(STYLE),
+        "markers": asdict(encoding.markers),
+        "source_max_length": encoding.limits.source,
+        "candidate_max_length": encoding.limits.candidate,
+        "drop_out": model.drop_out,
+    }
+    text = json.dumps(config, indent=2, default=str)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "tokenizer.json").write_text(encoding.tokenizer.full.to_str(), encoding="utf-8")
+    weights = {name: w.detach().cpu().to(dtype) for name, w in model.state_dict().items()}
+    save_file(weights, str(folder / "model.safetensors"))
+
+
+def read_late(
+    folder: Path,
+    *,
+    source_max_length: int | None = None,
+    candidate_max_length: int | None = None,
+) -> tuple[LateModel, ReadingEncoder]:
+    """The model, float32 on the CPU, and what makes its rows.
+
+    Args:
+        folder: of the checkpoint.
+        source_max_length: overrides the checkpoint's.
+        candidate_max_length: likewise.
+
+    Raises:
+        CheckpointError: a file is broken, or weights are missing or left over.
+        InputError: the lengths are not usable.
+    """
+    config = read_json(folder / "config.json")
+    try:
+        markers = ReadingMarkers(**config["markers"])
+        own = ReadingLimits(config["source_max_length"], config["candidate_max_length"])
+        drop_out = float(config["drop_out"])
+        encoder_config = dict(config["encoder"])
+        style = config["style"]
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {describe(error)}") from error
+    if style != list(STYLE):
+        raise CheckpointError(
+            f"{folder}: reads other figures of style than this version computes; it was made by "
+            "another version of blended-llm"
+        )
+    tokenizer = TextTokenizer.from_file(
+        folder / "tokenizer.json", (markers.source, markers.candidate)
+    )
+    limits = ReadingLimits(
+        own.source if source_max_length is None else source_max_length,
+        own.candidate if candidate_max_length is None else candidate_max_length,
+    )
+    model = LateModel(empty_encoder(encoder_config, folder), drop_out)
+    check_positions(model.encoder.config, limits)
+    tensors_into(model, read_weights(folder), folder)
+    return model, ReadingEncoder(tokenizer, limits, markers)
+
+
+def check_positions(config: Any, limits: ReadingLimits) -> None:
+    """Refuse rows that are longer than the encoder can read.
+
+    Raises:
+        InputError: they are.
+    """
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and limits.row > positions:
+        raise InputError(
+            f"source_max_length {limits.source} + candidate_max_length {limits.candidate} = "
+            f"{limits.row} tokens, but the encoder has {positions} positions"
+        )

@@ -1,0 +1,214 @@
+"""Late comparison as a comparator: from pairs of texts to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from blender_core.candidates import Pair
+from blender_core.checks import positive
+from blender_core.comparison.batching import pack
+from blender_core.comparison.checkpoints.files import resolve
+from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
+from blender_core.comparison.late.checkpoint import read_late, write_late
+from blender_core.comparison.late.model import LateModel, Read
+from blender_core.comparison.late.reading import Item, ReadingEncoder
+from blender_core.comparison.late.style import style
+from blender_core.errors import ModelOutputError
+
+__all__ = ["LateComparator"]
+
+_ITEMS_AT_ONCE = 256
+"""Answers read before their pairs are compared: enough to fill batches of every length."""
+
+_PAIRS_AT_ONCE = 512
+
+
+class LateComparator:
+    """Compares two answers by what an encoder read of each, N passes for all pairs of N answers.
+
+    Args:
+        model: on the CPU, in float32.
+        encoding: makes its rows.
+        device: where to compute; None takes an accelerator if there is one.
+        dtype: precision of the encoder; None is float32 on a CPU.
+        max_batch_tokens: tokens, padding included, of one forward pass; None takes what was
+            measured to be fast on the device.
+    """
+
+    def __init__(
+        self,
+        model: LateModel,
+        encoding: ReadingEncoder,
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        max_batch_tokens: int | None = None,
+    ) -> None:
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(dtype, self.device)
+        self.max_batch_tokens = (
+            default_batch_tokens(self.device)
+            if max_batch_tokens is None
+            else positive("max_batch_tokens", max_batch_tokens)
+        )
+        self.model = model.to(self.device).eval()
+        self.model.encoder.to(self.dtype)
+        self.encoding = encoding
+        # Concurrent callers take turns: batches side by side only compete for cores and memory.
+        self._turn = Lock()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | PathLike[str],
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        revision: str | None = None,
+        cache_folder: str | PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        max_batch_tokens: int | None = None,
+        source_max_length: int | None = None,
+        candidate_max_length: int | None = None,
+    ) -> LateComparator:
+        """Load a checkpoint; see `PairRanker.from_pretrained` for the arguments and errors."""
+        folder = resolve(
+            model,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+        )
+        network, encoding = read_late(
+            folder,
+            source_max_length=source_max_length,
+            candidate_max_length=candidate_max_length,
+        )
+        return cls(network, encoding, device=device, dtype=dtype, max_batch_tokens=max_batch_tokens)
+
+    def save_pretrained(
+        self, folder: str | PathLike[str], *, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Write the checkpoint: config.json, model.safetensors, tokenizer.json.
+
+        Args:
+            folder: is made if it is missing.
+            dtype: of the weights in the file.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        write_late(Path(folder), self.model, self.encoding, dtype)
+
+    def logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        """Compare, one logit a pair.
+
+        Returns:
+            float32[len(pairs)], > 0 where the first-shown answer is better; swapping the answers
+            flips the sign. A pair's logit does not depend on the other pairs.
+
+        Raises:
+            ModelOutputError: the model answered with NaN or infinity.
+        """
+        result = np.empty(len(pairs), dtype=np.float32)
+        for places, logits in self.iter_logits(pairs):
+            result[places] = logits
+        return result
+
+    def iter_logits(
+        self, pairs: Sequence[Pair]
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Like `logits`, part by part: yields places in `pairs` and their logits."""
+        for places in _parts(pairs):
+            logits = self._compare([pairs[place] for place in places])
+            bad = np.flatnonzero(~np.isfinite(logits))
+            if len(bad):
+                question = pairs[places[int(bad[0])]].instruction
+                raise ModelOutputError(
+                    f"the model answered with NaN or infinity on {len(bad)} pairs, first on the "
+                    f"question {question[:60]!r}. Its weights are broken, or {self.dtype} is too "
+                    "narrow for it: try dtype='float32'"
+                )
+            yield np.array(places), logits
+
+    @torch.inference_mode()
+    def _compare(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        items = list(dict.fromkeys(item for pair in pairs for item in _items(pair)))
+        place = {item: number for number, item in enumerate(items)}
+        sides = torch.tensor([[place[item] for item in _items(pair)] for pair in pairs])
+        with self._turn:
+            read = self.read(items)
+            logits = [
+                self.model.compare(read.take(part[:, 0]), read.take(part[:, 1]))
+                for part in torch.split(sides.to(self.device), _PAIRS_AT_ONCE)
+            ]
+        result: NDArray[np.float32] = torch.cat(logits).cpu().numpy()
+        return result
+
+    def read(self, items: Sequence[Item]) -> Read:
+        """Have the encoder read answers, in batches, and put them together in their order."""
+        readings = self.encoding(items)
+        figures = torch.from_numpy(np.stack([style(*item) for item in items]))
+        batches = pack([len(one) for one in readings], self.max_batch_tokens)
+        parts = [
+            self.model.read(
+                [readings[place] for place in batch], figures[batch], self.encoding.marker_place
+            )
+            for batch in batches
+        ]
+        order = torch.tensor([place for batch in batches for place in batch]).argsort()
+        return joined(parts).take(order.to(self.device))
+
+
+def joined(parts: Sequence[Read]) -> Read:
+    """Batches of readings as one, padded to the one with most words."""
+    if len(parts) == 1:
+        return parts[0]
+    words = max(part.hidden.shape[1] for part in parts)
+
+    def wider(tensor: torch.Tensor, value: float) -> torch.Tensor:
+        missing = words - tensor.shape[1]
+        return torch.nn.functional.pad(
+            tensor, (0, 0) * (tensor.ndim - 2) + (0, missing), value=value
+        )
+
+    return Read(
+        torch.cat([part.worth for part in parts]),
+        torch.cat([part.queries for part in parts]),
+        torch.cat([wider(part.keys, 0.0) for part in parts]),
+        torch.cat([wider(part.values, 0.0) for part in parts]),
+        torch.cat([wider(part.hidden, True) for part in parts]),
+    )
+
+
+def _items(pair: Pair) -> tuple[Item, Item]:
+    return (pair.instruction, pair.first), (pair.instruction, pair.second)
+
+
+def _parts(pairs: Sequence[Pair]) -> Iterator[list[int]]:
+    """Places of pairs that are read together: all pairs of a question as far as possible."""
+    by_question: dict[str, list[int]] = {}
+    for place, pair in enumerate(pairs):
+        by_question.setdefault(pair.instruction, []).append(place)
+    part: list[int] = []
+    items: set[Item] = set()
+    for places in by_question.values():
+        for place in places:
+            part.append(place)
+            items.update(_items(pairs[place]))
+            if len(items) >= 4 * _ITEMS_AT_ONCE:  # a question with very many answers
+                yield part
+                part, items = [], set()
+        if len(items) >= _ITEMS_AT_ONCE:
+            yield part
+            part, items = [], set()
+    if part:
+        yield part

@@ -1,0 +1,45 @@
+"""From a checkpoint to the comparator of its kind."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blender_core.comparison.checkpoints.files import read_json, resolve
+from blender_core.comparison.checkpoints.layouts import is_late
+
+if TYPE_CHECKING:
+    from blender_core.comparison.comparator import StreamingComparator
+
+__all__ = ["SHIPPED", "load_comparator"]
+
+SHIPPED = Path(__file__).with_name("shipped") / "pairranker-mini"
+"""The folder of the checkpoint that comes with the package."""
+
+
+def load_comparator(
+    model: str | PathLike[str],
+    *,
+    base_model: str | PathLike[str] | None = None,
+    revision: str | None = None,
+    cache_folder: str | PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    **options: Any,
+) -> StreamingComparator:
+    """Load a pairwise checkpoint in any layout; see `PairRanker.from_pretrained`."""
+    access: dict[str, Any] = {
+        "revision": revision,
+        "cache_folder": cache_folder,
+        "local_files_only": local_files_only,
+        "token": token,
+    }
+    folder = resolve(model, **access, allow_patterns=["config.json"])
+    if is_late(read_json(folder / "config.json")):
+        from blender_core.comparison.late.comparator import LateComparator
+
+        return LateComparator.from_pretrained(model, **access, **options)
+    from blender_core.comparison.cross_encoder import CrossEncoder
+
+    return CrossEncoder.from_pretrained(model, base_model=base_model, **access, **options)

@@ -1,0 +1,87 @@
+"""Sentence embeddings by mean pooling, as sentence-transformers' models of that kind make them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from blender_core.checks import positive
+from blender_core.comparison.batching import pack
+from blender_core.comparison.checkpoints.empty_encoder import empty_encoder
+from blender_core.comparison.checkpoints.files import (
+    read_json,
+    read_weights,
+    resolve,
+    tensors_into,
+)
+from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
+from blender_core.comparison.encoders.encoder import padded
+from blender_core.comparison.pointwise.rows import Frame
+from blender_core.comparison.tokenizer import TextTokenizer
+
+__all__ = ["SentenceEncoder"]
+
+
+class SentenceEncoder:
+    """From texts to vectors: the mean of the last layer over all tokens.
+
+    Args:
+        encoder: float32, on the CPU.
+        tokenizer: of it.
+        device: where to compute; None takes an accelerator if there is one.
+        dtype: of the weights.
+        max_batch_tokens: tokens, padding included, of one forward pass.
+        max_length: tokens that are read of a text.
+    """
+
+    def __init__(
+        self,
+        encoder: Any,
+        tokenizer: TextTokenizer,
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        max_batch_tokens: int | None = None,
+        max_length: int = 256,
+    ) -> None:
+        self.device = pick_device(device)
+        self.encoder = encoder.to(self.device, pick_dtype(dtype, self.device)).eval()
+        self.tokenizer = tokenizer
+        self.max_batch_tokens = max_batch_tokens or default_batch_tokens(self.device)
+        self._frame = Frame.of(tokenizer.full, texts=1)
+        self._room = positive("max_length", max_length) - len(self._frame)
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | PathLike[str], *, max_length: int = 256, **options: Any
+    ) -> SentenceEncoder:
+        """Load a BERT-like encoder from a hub id or folder.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        folder = resolve(model)
+        encoder = empty_encoder(read_json(folder / "config.json"), folder)
+        tensors_into(encoder, read_weights(folder), folder)
+        tokenizer = TextTokenizer.from_file(folder / "tokenizer.json")
+        return cls(encoder, tokenizer, max_length=max_length, **options)
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The texts' vectors, float32[len(texts), hidden]."""
+        rows = [
+            np.array(self._frame.row(ids[: self._room]).ids) for ids in self.tokenizer.encode(texts)
+        ]
+        result = np.empty((len(rows), self.encoder.config.hidden_size), dtype=np.float32)
+        for batch in pack([len(row) for row in rows], self.max_batch_tokens):
+            ids, mask = padded([rows[place] for place in batch], 0, self.device)
+            states = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+            weights = mask[:, :, None].float()
+            mean = (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
+            result[batch] = mean.cpu().numpy()
+        return result

