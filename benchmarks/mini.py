@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from importlib.resources import files
 
 import torch
@@ -22,7 +21,7 @@ from blender_core.data.records import read_record
 from blender_core.ranking.joint_ranker import JointRanker, with_consensus
 from blender_core.ranking.pair_ranker import PairRanker
 
-LAYERS = 2
+LAYERS = 1
 OF_LAYERS = 24
 
 
@@ -60,29 +59,18 @@ def loading() -> float:
 
 
 def main() -> None:
-    asked = tasks()
     loaded = min(loading() for _ in range(3))
+    print(f"loaded in {loaded:.2f} s", flush=True)
+    asked = tasks()[:1]
     mini = PairRanker()
+    late = seconds(lambda: mini.rank_many(asked), 5)
+    print(f"pairranker-mini: {1000 * late:.0f} ms for 8 answers, all pairs", flush=True)
     joint = JointRanker(with_consensus(mini))
+    print(f"and consensus: {1000 * seconds(lambda: joint.rank_many(asked), 5):.0f} ms", flush=True)
     cross = PairRanker(mini_as_cross_encoder())
-    large = PairRanker(cross_encoder(LAYERS))
-
-    def each(work: Callable[[list[Task]], object]) -> Callable[[], object]:
-        return lambda: [work([task]) for task in asked]
-
-    times = {
-        "pairranker-mini": seconds(each(mini.rank_many), 5),
-        "and consensus": seconds(each(joint.rank_many), 5),
-        "its encoder as a cross-encoder": seconds(each(cross.rank_many), 2),
-    }
+    as_cross = seconds(lambda: cross.rank_many(asked), 1)
+    print(f"{late / as_cross:.4f} of the time of its encoder as a cross-encoder", flush=True)
     # A part of the layers is timed and scaled up; embeddings and the head count for little.
-    some = seconds(lambda: large.rank_many(asked[:1]), 1)
-    whole = some * OF_LAYERS / LAYERS
-    one = seconds(lambda: mini.rank_many(asked[:1]), 5)
-    print(f"loaded in {loaded:.2f} s")
-    for name, spent in times.items():
-        print(f"{name}: {1000 * spent / len(asked):.0f} ms for 8 answers, all pairs")
-    print(f"DeBERTa-v3-large's shape ({LAYERS} of {OF_LAYERS} layers timed): {whole:.1f} s")
-    print(f"pairranker-mini takes {one / whole:.5f} of its time on the same question")
-    late, as_cross = times["pairranker-mini"], times["its encoder as a cross-encoder"]
-    print(f"and {late / as_cross:.4f} of its own encoder's as a cross-encoder")
+    large = PairRanker(cross_encoder(LAYERS))
+    whole = seconds(lambda: large.rank_many(asked), 1) * OF_LAYERS / LAYERS
+    print(f"{late / whole:.5f} of that of DeBERTa-v3-large's shape ({LAYERS} layers timed)")
