@@ -35,6 +35,7 @@ CONFIG = Path(__file__).with_suffix(".yaml")
 def main(data: Annotated[Path, typer.Argument(help="The folder of the training data.")]) -> None:
     """Make pairranker-mini from scratch, and export it to where the package has it."""
     blended_llm = Path(sys.executable).with_name("blended-llm")
+    WORK.mkdir(parents=True, exist_ok=True)
     if not PARTS.exists():
         subprocess.run(
             [

@@ -33,7 +33,7 @@ class PairRanker(Ranker):
     Args:
         comparator: anything with ``logits(pairs) -> float32[n]``; None takes the model that comes
             with the package, ``pairranker-mini``: no download, made for a CPU. Where there are
-            more than two answers, `JointRanker` adds what they agree on and picks better ones.
+            more than two answers, `JointRanker` adds what they agree on.
         schedule: default of `rank`: which pairs are asked, by name or a `Schedule`.
         aggregation: default of `rank`: how the matrix becomes scores, by name or a function.
 
