@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -83,35 +84,32 @@ def _export(model: Path) -> None:
 
 
 def _report_weights(held_out: Path) -> None:
-    """Say how many logits consensus is worth, from answers that were not trained on."""
+    """Say how many logits consensus is worth, from answers that were not trained on.
+
+    Pairs count as in the training: verdicts more than other labels, and in each source the
+    longer answer wins half of the time.
+    """
     import numpy as np
     import torch
 
     from blender_core import ConsensusRanker, PairRanker
     from blender_core.comparison.late.regression import logistic_regression
     from blender_core.data.files import read_records
+    from blender_core.training.config import RankerConfig, read_config
+    from blender_core.training.pairs import debiased, judged_pairs
 
     records = list(read_records(held_out))
     tasks = [record.to_task() for record in records]
     kinds = [PairRanker(), ConsensusRanker("result"), ConsensusRanker("words")]
     matrices = [[ranking.matrix for ranking in kind.rank_many(tasks)] for kind in kinds]
-    differences, preferences, weights = [], [], []
-    for number, record in enumerate(records):
-        known = record.preferences()
-        pairs = [
-            (i, j)
-            for i in range(len(known))
-            for j in range(i + 1, len(known))
-            if not np.isnan(known[i, j]) and known[i, j] != 0.5
-        ]
-        for i, j in pairs:
-            differences.append([float(of_kind[number][i, j]) for of_kind in matrices])
-            preferences.append(float(known[i, j]))
-            weights.append(1.0 / len(pairs))
+    config = read_config(CONFIG, RankerConfig)
+    chance = torch.Generator().manual_seed(config.seed)
+    pairs = debiased(judged_pairs(records, config, chance), config, chance)
+    count = Counter(pair.record for pair in pairs)
     found = logistic_regression(
-        torch.tensor(differences, dtype=torch.float64),
-        torch.tensor(preferences, dtype=torch.float64),
-        torch.tensor(weights, dtype=torch.float64),
+        np.array([[of_kind[pair.record][pair.indices] for of_kind in matrices] for pair in pairs]),
+        np.array([pair.preference for pair in pairs]),
+        np.array([pair.weight / count[pair.record] ** 0.5 for pair in pairs]),
         decay=1e-4,
     )
     ranker, results, words = found.tolist()

@@ -241,7 +241,8 @@ def test_length_debiasing_lets_the_longer_answer_win_half_of_the_time(method):
     generator = torch.Generator().manual_seed(0)
     pairs = judged_pairs(records, _config(), generator)
     assert longer_wins(pairs) > 0.7
-    balanced = debiased(pairs, method, generator)
+    settings = _config(length_debiasing=method)
+    balanced = debiased(pairs, settings, generator)
     assert longer_wins(balanced) == pytest.approx(0.5, abs=1e-9 if method == "weights" else 0.01)
     if method == "weights":
         assert len(balanced) == len(pairs)
@@ -253,7 +254,7 @@ def test_length_debiasing_lets_the_longer_answer_win_half_of_the_time(method):
         )
     one_sided = [p for p in pairs if longer_wins([p]) == 1.0]
     with pytest.raises(InputError, match="shorter answer is better in none"):
-        debiased(one_sided, method, generator)
+        debiased(one_sided, settings, generator)
 
 
 # --- a toy: the answer with "good" in it is better than the one with "bad" ---------------------

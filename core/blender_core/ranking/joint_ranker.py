@@ -22,8 +22,8 @@ __all__ = ["JointRanker", "with_consensus"]
 Logits = tuple[float, float]
 """Of a duel: challenger shown first, challenger shown second."""
 
-_RESULT_WEIGHT = 2.1
-_WORDS_WEIGHT = 1.5
+_RESULT_WEIGHT = 2.5
+_WORDS_WEIGHT = 3.0
 """How many logits full agreement is worth beside the shipped ranker; docs/pairranker-mini.md."""
 
 

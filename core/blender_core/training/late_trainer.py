@@ -18,7 +18,7 @@ from blender_core.comparison.devices import default_batch_tokens, pick_device
 from blender_core.comparison.late.checkpoint import write_late
 from blender_core.comparison.late.comparator import LateComparator, joined
 from blender_core.comparison.late.reading import Item, Reading
-from blender_core.comparison.late.regression import logistic_regression
+from blender_core.comparison.late.regression import style_regression
 from blender_core.comparison.late.style import style
 from blender_core.training.config import RankerConfig
 from blender_core.training.dev import DevPairs
@@ -31,9 +31,6 @@ from blender_core.training.run import Report, Run
 __all__ = ["LateRun", "start_style"]
 
 _PADDING = 0.15
-_REGRESSION_DECAY = 3e-3
-_PAIRS_OF_A_RECORD = 24
-"""Pairs of one record in the regression: the 66 of twelve answers are not 66 independent ones."""
 
 
 class LateRun(Run):
@@ -241,35 +238,16 @@ def start_style(ranker: LateComparator, pairs: Sequence[JudgedPair]) -> None:
         ranker: whose model is changed.
         pairs: with preferences and weights.
     """
-    items = list(dict.fromkeys(item for pair in pairs for item in _items(pair)))
-    figures = torch.from_numpy(_Styles()(items)).double()
-    mean, scale = figures.mean(dim=0), figures.std(dim=0, unbiased=False) + 1e-6
-    model = ranker.model
-    model.style_mean.copy_(mean)
-    model.style_scale.copy_(scale)
-    figures = ((figures - mean) / scale).clamp(-4.0, 4.0)
-    chosen, weights = _weighed(pairs)
-    place = {item: k for k, item in enumerate(items)}
-    sides = torch.tensor([[place[item] for item in _items(pair)] for pair in chosen])
-    differences = figures[sides[:, 0]] - figures[sides[:, 1]]
-    preferences = torch.tensor([pair.preference for pair in chosen]).double()
-    model.style_layer.weight.data.copy_(
-        logistic_regression(differences, preferences, weights, _REGRESSION_DECAY)[None]
+    found = style_regression(
+        [judged.pair for judged in pairs],
+        [judged.preference for judged in pairs],
+        [judged.weight for judged in pairs],
+        [judged.record for judged in pairs],
     )
-
-
-def _weighed(pairs: Sequence[JudgedPair]) -> tuple[list[JudgedPair], Tensor]:
-    """Some pairs of each record, and how much each counts."""
-    by_record: dict[int, list[JudgedPair]] = {}
-    for pair in pairs:
-        by_record.setdefault(pair.record, []).append(pair)
-    chosen, weights = [], []
-    for of_record in by_record.values():
-        step = max(1, -(-len(of_record) // _PAIRS_OF_A_RECORD))
-        some = of_record[::step]
-        chosen += some
-        weights += [pair.weight / len(some) ** 0.5 for pair in some]
-    return chosen, torch.tensor(weights).double()
+    model = ranker.model
+    model.style_mean.copy_(torch.from_numpy(found.mean))
+    model.style_scale.copy_(torch.from_numpy(found.scale))
+    model.style_layer.weight.data.copy_(torch.from_numpy(found.weights)[None])
 
 
 def _items(judged: JudgedPair) -> tuple[Item, Item]:

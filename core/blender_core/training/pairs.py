@@ -39,6 +39,7 @@ class JudgedPair:
         indices: of the two in their record.
         record: index of the record.
         weight: how much the pair counts.
+        source: where the record is from.
     """
 
     pair: Pair
@@ -47,6 +48,7 @@ class JudgedPair:
     indices: tuple[int, int]
     record: int
     weight: float = 1.0
+    source: str | None = None
 
     @property
     def swapped(self) -> JudgedPair:
@@ -147,7 +149,9 @@ def judged_pairs(
                 else _targets(preference, config)
             )
             pair = Pair(question, texts[a], texts[b])
-            result.append(JudgedPair(pair, preference, targets, (a, b), place, weight))
+            result.append(
+                JudgedPair(pair, preference, targets, (a, b), place, weight, record.source)
+            )
     return result
 
 
@@ -174,22 +178,35 @@ def longer_wins(pairs: Sequence[JudgedPair]) -> float | None:
 
 
 def debiased(
-    pairs: Sequence[JudgedPair], method: str, generator: torch.Generator
+    pairs: Sequence[JudgedPair], config: RankerConfig, generator: torch.Generator
 ) -> list[JudgedPair]:
     """The pairs, with the longer answer winning half of the time.
 
     Args:
         pairs: with preferences.
-        method: ``weights`` makes the verdicts for the longer and for the shorter answer weigh the
-            same in sum; ``sampling`` leaves out pairs of the larger group by chance; ``none``
-            leaves all as it is.
+        config: whose `length_debiasing` says how: ``weights`` makes the verdicts for the longer
+            and for the shorter answer weigh the same in sum; ``sampling`` leaves out pairs of the
+            larger group by chance; ``none`` leaves all as it is. With `debias_by_source`, pairs
+            of each source by themselves.
         generator: source of chance.
 
     Raises:
         InputError: one of the two never wins.
     """
+    method = config.length_debiasing
     if method == "none":
         return list(pairs)
+    if not config.debias_by_source:
+        return _debiased(pairs, method, generator)
+    by_source: dict[str | None, list[JudgedPair]] = {}
+    for pair in pairs:
+        by_source.setdefault(pair.source, []).append(pair)
+    return [pair for some in by_source.values() for pair in _debiased(some, method, generator)]
+
+
+def _debiased(
+    pairs: Sequence[JudgedPair], method: str, generator: torch.Generator
+) -> list[JudgedPair]:
     favours = _favours_longer(pairs)
     for_longer, for_shorter = favours.clip(min=0.0).sum(), -favours.clip(max=0.0).sum()
     if min(for_longer, for_shorter) <= 0.0:

@@ -18,7 +18,6 @@ from blender_core.comparison.checkpoints.own import write_own
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.devices import default_batch_tokens, pick_device
 from blender_core.comparison.encoding import PairEncoder, Row
-from blender_core.data.records import Record
 from blender_core.errors import InputError
 from blender_core.training.config import RankerConfig
 from blender_core.training.dev import DevPairs, records_of
@@ -77,7 +76,7 @@ def train_ranker(
     records = records_of(config.train)
     check_scores(records, [*(config.scores or ()), *config.tasks])
     drawn = judged_pairs(records, config, generator)
-    pairs = _debiased(drawn, records, config, generator)
+    pairs = debiased(drawn, config, generator)
     if not pairs:
         raise InputError(
             f"{', '.join(map(str, config.train))}: in none of the {len(records)} records is it "
@@ -109,25 +108,6 @@ def train_ranker(
             ranker, config, log, pairs, dev, report=report, show_progress=show_progress
         )
     return run.run(resume_from)
-
-
-def _debiased(
-    pairs: Sequence[JudgedPair],
-    records: Sequence[Record],
-    config: RankerConfig,
-    generator: torch.Generator,
-) -> list[JudgedPair]:
-    """`debiased`, for all pairs together or for each source by itself."""
-    if not config.debias_by_source:
-        return debiased(pairs, config.length_debiasing, generator)
-    by_source: dict[str | None, list[JudgedPair]] = {}
-    for pair in pairs:
-        by_source.setdefault(records[pair.record].source, []).append(pair)
-    return [
-        pair
-        for some in by_source.values()
-        for pair in debiased(some, config.length_debiasing, generator)
-    ]
 
 
 class _Learner(nn.Module):

@@ -11,12 +11,9 @@ from torch import Tensor, nn
 
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.late.reading import Reading
-from blender_core.comparison.late.style import STYLE
+from blender_core.comparison.late.style import STYLE, STYLE_CLIP
 
 __all__ = ["LateModel", "Read"]
-
-_CLIP = 4.0
-"""Standard deviations at which figures of style end: one odd text must not outweigh the rest."""
 
 _HIDDEN = 256
 _HEADS = 4
@@ -134,7 +131,7 @@ class LateModel(nn.Module):
         answer_mean = _mean(states, in_answer)
         vectors = [source, answer, answer_mean, _mean(states, in_source) * answer_mean]
         figures = (style - self.style_mean) / self.style_scale
-        figures = figures.clamp(-_CLIP, _CLIP)
+        figures = figures.clamp(-STYLE_CLIP, STYLE_CLIP)
         worth = self.worth_layer(torch.cat([*vectors, figures], dim=1))
         queries = self.query_layer(torch.cat([answer, answer_mean], dim=1))
         # The question's words are left out, here and in what a pair has to hold in memory.

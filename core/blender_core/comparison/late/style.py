@@ -12,7 +12,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STYLE", "style"]
+__all__ = ["STYLE", "STYLE_CLIP", "style"]
+
+STYLE_CLIP = 4.0
+"""Standard deviations at which a figure ends: one odd text must not outweigh the rest."""
 
 _MOST = 20_000
 """Characters that are read; what is behind them changes no figure but the length."""
