@@ -14,13 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
-from blender_core.checks import positive
 from blender_core.comparison.batching import pack
 from blender_core.comparison.checkpoints.empty_encoder import empty_encoder
 from blender_core.comparison.checkpoints.files import read_weights, resolve, tensors_into
 from blender_core.comparison.checkpoints.layouts import Layout, read_layout
 from blender_core.comparison.checkpoints.own import write_own
-from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
+from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.encoding import Limits, Markers, PairEncoder, Row
 from blender_core.comparison.pair_model import PairModel
 from blender_core.comparison.tokenizer import TextTokenizer
@@ -61,11 +60,7 @@ class CrossEncoder:
     ) -> None:
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
-        self.max_batch_tokens = (
-            default_batch_tokens(self.device)
-            if max_batch_tokens is None
-            else positive("max_batch_tokens", max_batch_tokens)
-        )
+        self.max_batch_tokens = pick_batch_tokens(max_batch_tokens, self.device)
         self.model = model.eval()
         self.model.pretrained_model.to(self.device, self.dtype)
         # The head is small and decides: it keeps all the bits its weights have.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from blender_core.checks import positive
 from blender_core.errors import InputError
 
-__all__ = ["default_batch_tokens", "pick_device", "pick_dtype"]
+__all__ = ["pick_batch_tokens", "pick_device", "pick_dtype"]
 
 _CPU_BATCH_TOKENS = 1024
 _ACCELERATOR_BATCH_TOKENS = 16384
@@ -64,11 +65,16 @@ def _has_bfloat16(device: torch.device) -> bool:
     return True
 
 
-def default_batch_tokens(device: torch.device) -> int:
-    """Tokens of one forward pass where the caller does not say.
+def pick_batch_tokens(max_batch_tokens: int | None, device: torch.device) -> int:
+    """Tokens of one forward pass: as asked for, else what is fast on the device.
 
-    On a CPU it is what ``python -m benchmarks batch_tokens`` found to be fast: big activations
+    On a CPU that is what ``python -m benchmarks batch_tokens`` found to be fast: big activations
     cost more in page faults than big matrix products gain. An accelerator gets enough to be busy;
     the same benchmark shows what is best on yours.
+
+    Raises:
+        InputError: it is no positive whole number.
     """
+    if max_batch_tokens is not None:
+        return positive("max_batch_tokens", max_batch_tokens)
     return _CPU_BATCH_TOKENS if device.type == "cpu" else _ACCELERATOR_BATCH_TOKENS

@@ -19,7 +19,7 @@ from blender_core.comparison.checkpoints.files import (
     resolve,
     tensors_into,
 )
-from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
+from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.pointwise.rows import Frame
 from blender_core.comparison.tokenizer import TextTokenizer
@@ -52,7 +52,7 @@ class SentenceEncoder:
         self.device = pick_device(device)
         self.encoder = encoder.to(self.device, pick_dtype(dtype, self.device)).eval()
         self.tokenizer = tokenizer
-        self.max_batch_tokens = max_batch_tokens or default_batch_tokens(self.device)
+        self.max_batch_tokens = pick_batch_tokens(max_batch_tokens, self.device)
         self._frame = Frame.of(tokenizer.full, texts=1)
         self._room = positive("max_length", max_length) - len(self._frame)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from blender_core.comparison.batching import pack
 from blender_core.comparison.checkpoints.files import read_weights, tensors_into
-from blender_core.comparison.devices import default_batch_tokens, pick_device
+from blender_core.comparison.devices import pick_batch_tokens, pick_device
 from blender_core.comparison.late.checkpoint import write_late
 from blender_core.comparison.late.comparator import LateComparator, joined
 from blender_core.comparison.late.reading import Item, Reading
@@ -66,7 +66,7 @@ class LateRun(Run):
         self.lists = _Lists(pairs, config.list_size, config.seed)
         freeze_unread(ranker.model)
         freeze_lowest(ranker.model, config.frozen_layers)
-        tokens = config.max_batch_tokens or default_batch_tokens(pick_device(config.device))
+        tokens = pick_batch_tokens(config.max_batch_tokens, pick_device(config.device))
         super().__init__(
             _Learner(ranker, tokens),
             config,

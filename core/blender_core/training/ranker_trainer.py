@@ -16,7 +16,7 @@ from blender_core.comparison.batching import pack
 from blender_core.comparison.checkpoints.files import read_weights, tensors_into
 from blender_core.comparison.checkpoints.own import write_own
 from blender_core.comparison.cross_encoder import CrossEncoder
-from blender_core.comparison.devices import default_batch_tokens, pick_device
+from blender_core.comparison.devices import pick_batch_tokens, pick_device
 from blender_core.comparison.encoding import PairEncoder, Row
 from blender_core.errors import InputError
 from blender_core.training.config import RankerConfig
@@ -189,7 +189,7 @@ class _RankerRun(Run):
         freeze_unread(ranker.model)
         freeze_lowest(ranker.model, config.frozen_layers)
         place = pick_device(config.device)
-        tokens = config.max_batch_tokens or default_batch_tokens(place)
+        tokens = pick_batch_tokens(config.max_batch_tokens, place)
         super().__init__(
             _Learner(ranker, tokens),
             config,

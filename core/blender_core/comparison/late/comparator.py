@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
-from blender_core.checks import positive
 from blender_core.comparison.batching import pack
 from blender_core.comparison.checkpoints.files import resolve
-from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
+from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.late.checkpoint import read_late, write_late
 from blender_core.comparison.late.model import LateModel, Read
 from blender_core.comparison.late.reading import Item, ReadingEncoder
@@ -53,11 +52,7 @@ class LateComparator:
     ) -> None:
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
-        self.max_batch_tokens = (
-            default_batch_tokens(self.device)
-            if max_batch_tokens is None
-            else positive("max_batch_tokens", max_batch_tokens)
-        )
+        self.max_batch_tokens = pick_batch_tokens(max_batch_tokens, self.device)
         self.model = model.to(self.device).eval()
         self.model.encoder.to(self.dtype)
         self.encoding = encoding

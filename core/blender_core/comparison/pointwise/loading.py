@@ -11,7 +11,7 @@ import torch
 from blender_core.checks import positive
 from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
 from blender_core.comparison.checkpoints.layouts import is_pairwise
-from blender_core.comparison.devices import default_batch_tokens, pick_device, pick_dtype
+from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
 from blender_core.comparison.pointwise.classification import ClassificationScorer
 from blender_core.comparison.pointwise.model_scorer import ModelScorer
@@ -82,7 +82,7 @@ def load_scorer(
         base=base_folder,
         device=chosen_device,
         dtype=chosen_dtype,
-        max_batch_tokens=max_batch_tokens or default_batch_tokens(chosen_device),
+        max_batch_tokens=pick_batch_tokens(max_batch_tokens, chosen_device),
         max_length=max_length,
     )
     return FORMATS[format or _detected(str(folder), config, weights)](source)
