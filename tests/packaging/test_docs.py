@@ -88,7 +88,8 @@ def test_examples_that_cannot_run_here_compile_and_import_what_exists(document):
 def test_commands_are_understood(document):
     program: Any = get_command(app)
     for block in blocks(document):
-        for line in block.content.splitlines() if block.info == "sh" else ():
+        script = block.content.replace("\\\n", " ")  # a command may go on behind a backslash
+        for line in script.splitlines() if block.info == "sh" else ():
             if line.startswith("blended-llm"):
                 _, verb, *arguments = shlex.split(line, comments=True)
                 # Parsed, not run; an unknown option or a missing one raises.
