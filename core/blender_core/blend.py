@@ -6,7 +6,15 @@ two texts - and never does them itself; `Blender` does, for many tasks at once, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +34,7 @@ from blender_core.flows import Course, lockstep
 from blender_core.fusion.flow import Fused, fusing_flow
 from blender_core.fusion.fuser import Fuser
 from blender_core.fusion.gate import reason_not_to_fuse, verdict_on
+from blender_core.fusion.streaming import Writing
 from blender_core.ranking.ranker import Duel, Ranker
 
 __all__ = ["BlendFlow", "Blender", "FuseRequest", "RankRequest", "blend_flow"]
@@ -158,17 +167,76 @@ class Blender:
             course.reply(await self._aanswer(course.request))
         return course.result
 
-    def _flows(self, tasks: Iterable[Task], *, fuse: bool) -> Iterator[BlendFlow]:
-        return (
-            blend_flow(
-                task,
-                top_k=self.top_k,
-                verify=self.verify,
-                can_fuse=self.fuser is not None,
-                fuse=fuse,
-            )
-            for task in checked_all(tasks)
+    def stream(
+        self, instruction: str, candidates: Answers, *, fuse: bool = True
+    ) -> Iterator[str | Blend]:
+        """Blend the answers to one question, yielding the text in pieces and then the `Blend`.
+
+        A fused text is passed on while it is written where `verify` is off; otherwise it is known
+        only after the check whether it is the answer, and the text is one piece.
+
+        Raises:
+            Exception: what a fuser raises after its first piece: what was yielded cannot be taken
+                back. Before it, as in `blend_many`, the best answer is the text.
+        """
+        course = Course(self._flow(Task(instruction, candidates), fuse=fuse))
+        written = False
+        while not course.done:
+            request = course.request
+            if isinstance(request, FuseRequest) and not self.verify:
+                writing = Writing()
+                asked = (request.task.source, request.task.candidates)
+                try:
+                    for piece in self._fuser().stream(*asked):
+                        yield from writing.take(piece)
+                except Exception as error:  # noqa: BLE001  (costs the fusing, if nothing is out yet)
+                    course.reply(writing.failed(error))
+                else:
+                    course.reply(writing.text)
+                written = writing.is_out
+            else:
+                course.reply(self._answer((type(request), [request]), show_progress=False)[0])
+        if not written:
+            yield course.result.text
+        yield course.result
+
+    async def astream(
+        self, instruction: str, candidates: Answers, *, fuse: bool = True
+    ) -> AsyncIterator[str | Blend]:
+        """Like `stream`, without blocking the event loop."""
+        course = Course(self._flow(Task(instruction, candidates), fuse=fuse))
+        written = False
+        while not course.done:
+            request = course.request
+            if isinstance(request, FuseRequest) and not self.verify:
+                writing = Writing()
+                asked = (request.task.source, request.task.candidates)
+                try:
+                    async for piece in self._fuser().astream(*asked):
+                        for ready in writing.take(piece):
+                            yield ready
+                except Exception as error:  # noqa: BLE001  (as above)
+                    course.reply(writing.failed(error))
+                else:
+                    course.reply(writing.text)
+                written = writing.is_out
+            else:
+                course.reply((await self._aanswer((type(request), [request])))[0])
+        if not written:
+            yield course.result.text
+        yield course.result
+
+    def _flow(self, task: Task, *, fuse: bool) -> BlendFlow:
+        return blend_flow(
+            task,
+            top_k=self.top_k,
+            verify=self.verify,
+            can_fuse=self.fuser is not None,
+            fuse=fuse,
         )
+
+    def _flows(self, tasks: Iterable[Task], *, fuse: bool) -> Iterator[BlendFlow]:
+        return (self._flow(task, fuse=fuse) for task in checked_all(tasks))
 
     def _answer(self, batch: Batch, *, show_progress: bool) -> Sequence[Any]:
         kind, requests = batch

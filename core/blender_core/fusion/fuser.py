@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from blender_core.candidates import Answers, Task
+from blender_core.fusion.streaming import in_thread
 
 __all__ = ["Fuser"]
 
@@ -26,6 +27,15 @@ class Fuser(ABC):
         """Fuse answers to one question, given best first."""
         return self.fuse_many([Task(instruction, candidates)])[0]
 
+    async def afuse(self, instruction: str, candidates: Answers) -> str:
+        """Like `fuse`, without blocking the event loop."""
+        return (await self.afuse_many([Task(instruction, candidates)]))[0]
+
     def stream(self, instruction: str, candidates: Answers) -> Iterator[str]:
         """Yield the fused text piece by piece; a fuser that cannot stream yields it whole."""
         yield self.fuse(instruction, candidates)
+
+    async def astream(self, instruction: str, candidates: Answers) -> AsyncIterator[str]:
+        """Like `stream`, without blocking the event loop."""
+        async for piece in in_thread(lambda: self.stream(instruction, candidates)):
+            yield piece

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from contextvars import copy_context
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
-__all__ = ["TokenStreamer", "streamed"]
+__all__ = ["TokenStreamer", "Writing", "in_thread", "streamed"]
 
 _FINAL = re.compile(r".*[^\s'\ufffd]{2}", re.DOTALL)
 """The part of a decoded text that later tokens cannot change.
@@ -97,3 +100,71 @@ def streamed(
     finally:
         streamer.abandoned = True
         thread.join()
+
+
+async def in_thread(start: Callable[[], Iterator[str]]) -> AsyncIterator[str]:
+    """Yield what an iterator yields that is made and read in a thread, in the caller's context.
+
+    Nobody waits for the thread when reading ends early; it stops after the piece it is at.
+    """
+    loop = asyncio.get_running_loop()
+    pieces: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
+    abandoned = Event()
+
+    def send(piece: str | BaseException | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody reads any more
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+    def work() -> None:
+        try:
+            for piece in start():
+                send(piece)
+                if abandoned.is_set():
+                    break
+        except BaseException as error:  # noqa: BLE001 - raised again where the text is read
+            send(error)
+        finally:
+            send(None)
+
+    Thread(target=copy_context().run, args=(work,), name="blended-llm-stream", daemon=True).start()
+    try:
+        while (piece := await pieces.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+    finally:
+        abandoned.set()
+
+
+class Writing:
+    """A fused text on its way to a reader who sees it while it is written.
+
+    Pieces that are blank so far are held back: a fused text that stays blank is no answer, and
+    another takes its place.
+
+    Attributes:
+        text: all that was written.
+        is_out: whether the reader has seen some of it.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.is_out = False
+
+    def take(self, piece: str) -> list[str]:
+        """What the reader can be shown now that this piece is written."""
+        self.text += piece
+        if self.is_out:
+            return [piece]
+        self.is_out = bool(self.text.strip())
+        return [self.text] if self.is_out else []
+
+    def failed(self, error: Exception) -> Exception:
+        """The error, as what became of the fusing.
+
+        Raises:
+            Exception: the error itself, if the reader has seen a part of the text.
+        """
+        if self.is_out:
+            raise error
+        return error

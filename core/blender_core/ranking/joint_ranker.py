@@ -65,6 +65,11 @@ class JointRanker(Ranker):
         if not self.parts:
             raise InputError("a JointRanker needs at least one ranker")
 
+    @property
+    def waits(self) -> bool:
+        """Whether one of its rankers waits for a network."""
+        return any(ranker.waits for ranker, _ in self.parts)
+
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
         """Rank many tasks.
 

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from blender_core.candidates import Answers, Pair, Ranking, Task, checked_all
+from blender_core.comparison.comparator import AsyncComparator
 from blender_core.errors import InputError
 from blender_core.flows import lockstep
 from blender_core.ranking.aggregation import Aggregation, aggregation_named
@@ -131,6 +132,11 @@ class PairRanker(Ranker):
             candidate_max_length=candidate_max_length,
         )
         return cls(comparator, schedule=schedule, aggregation=aggregation)
+
+    @property
+    def waits(self) -> bool:
+        """Whether its comparator waits for a network."""
+        return isinstance(self.comparator, AsyncComparator)
 
     def logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
         """One directional pass a pair: float32[len(pairs)], > 0 where the first is better."""

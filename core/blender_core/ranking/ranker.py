@@ -24,6 +24,15 @@ class Duel:
 class Ranker(ABC):
     """Orders the candidates of tasks. A new kind implements `rank_many`; the rest follows."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a network, so that callers are best served side by side.
+
+        One that computes has them share batches. By default: whether the kind has an
+        `arank_many` of its own.
+        """
+        return type(self).arank_many is not Ranker.arank_many
+
     @abstractmethod
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
         """Rank many tasks, each with its own number of candidates.

@@ -1,0 +1,144 @@
+"""Callers at the same time share batches: what many ask of one ranker is one call of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock, Thread
+from typing import Any
+from weakref import WeakValueDictionary
+
+from blender_core.candidates import Ranking, Task, checked_all
+from blender_core.errors import ModelOutputError
+from blender_core.ranking.ranker import Duel, Ranker
+
+__all__ = ["JoiningRanker", "default_ranker", "joined"]
+
+
+@dataclass(slots=True)
+class _Request:
+    """What one caller asks: `method` of the ranker, for its items."""
+
+    method: str
+    items: Sequence[Any]
+    reply: Future[list[Any]] = field(default_factory=Future)
+
+
+class JoiningRanker(Ranker):
+    """A ranker for many callers at a time, in threads or in tasks of an event loop.
+
+    While the ranker computes, what arrives is collected, and asked together next. Nobody waits
+    for others to come: a call that finds the ranker idle starts at once. Computing happens in one
+    thread, which ends when there is nothing more to do.
+
+    Args:
+        ranker: one that computes. One that waits for a network gains nothing here.
+    """
+
+    def __init__(self, ranker: Ranker) -> None:
+        self.ranker = ranker
+        self._lock = Lock()
+        self._requests: list[_Request] = []
+        self._at_work = False
+
+    def rank_many(
+        self,
+        tasks: Iterable[Task],
+        *,
+        show_progress: bool = False,  # noqa: ARG002 - a bar of whose tasks?
+    ) -> list[Ranking]:
+        """Rank many tasks, together with those of other callers; no bar is drawn."""
+        return self._submit("rank_many", list(checked_all(tasks))).result()
+
+    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_many`, without blocking the event loop."""
+        return await asyncio.wrap_future(self._submit("rank_many", list(checked_all(tasks))))
+
+    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """The ranker's duels, together with those of other callers."""
+        return self._submit("duel_many", duels).result()
+
+    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Like `duel_many`, without blocking the event loop."""
+        return await asyncio.wrap_future(self._submit("duel_many", duels))
+
+    def _submit(self, method: str, items: Sequence[Any]) -> Future[list[Any]]:
+        request = _Request(method, items)
+        with self._lock:
+            self._requests.append(request)
+            if self._at_work:
+                return request.reply
+            self._at_work = True
+        Thread(target=self._work, name="blended-llm-ranker", daemon=True).start()
+        return request.reply
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                requests, self._requests = self._requests, []
+                if not requests:
+                    self._at_work = False
+                    return
+            wanted = [r for r in requests if r.reply.set_running_or_notify_cancel()]
+            for method in ("rank_many", "duel_many"):
+                self._answer(method, [r for r in wanted if r.method == method])
+
+    def _answer(self, method: str, requests: list[_Request]) -> None:
+        if not requests:
+            return
+        try:
+            results = self._results(method, [item for r in requests for item in r.items])
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
+            if len(requests) == 1:
+                requests[0].reply.set_exception(error)
+                return
+            # One caller's failure is not the others': each gets its own answer.
+            for request in requests:
+                self._answer(method, [request])
+            return
+        for request in requests:
+            count = len(request.items)
+            request.reply.set_result(results[:count])
+            results = results[count:]
+
+    def _results(self, method: str, items: list[Any]) -> list[Any]:
+        results = list(getattr(self.ranker, method)(items))
+        if len(results) != len(items):
+            raise ModelOutputError(f"the ranker gave {len(results)} results for {len(items)} items")
+        return results
+
+
+_joined: WeakValueDictionary[int, JoiningRanker] = WeakValueDictionary()
+"""By the `id` of the ranker, which its joining one keeps alive; gone when nobody is using it."""
+
+_lock = Lock()
+
+
+def joined(ranker: Ranker) -> Ranker:
+    """The ranker, made to share batches between callers; the same one for the same ranker.
+
+    One that waits for a network is returned as it is: its callers are best served side by side.
+    """
+    if ranker.waits or isinstance(ranker, JoiningRanker):
+        return ranker
+    with _lock:
+        shared = _joined.get(id(ranker))
+        if shared is None:
+            shared = _joined[id(ranker)] = JoiningRanker(ranker)
+        return shared
+
+
+def default_ranker() -> Ranker:
+    """The shipped `JointRanker()`, loaded at the first call and shared by everybody after it."""
+    with _lock:
+        return _default_ranker()
+
+
+@lru_cache(maxsize=1)
+def _default_ranker() -> Ranker:
+    from blender_core.ranking.joint_ranker import JointRanker
+
+    return JoiningRanker(JointRanker())

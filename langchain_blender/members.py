@@ -1,0 +1,157 @@
+"""Members: chat models and other runnables, by name, as things that can be asked a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, TypeAlias
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableWithFallbacks
+from langchain_core.runnables.base import RunnableBindingBase
+
+from blender_core.errors import InputError, MissingExtraError
+
+__all__ = ["Member", "as_answer", "member_name", "named_members", "with_tools"]
+
+Member: TypeAlias = Runnable[Any, Any]
+"""Takes messages and gives an `AIMessage` (or, as a text-only LLM does, a str)."""
+
+_NAMES = ("model_name", "model", "model_id", "deployment_name")
+"""Where integrations keep their model's name; there is no one word for it."""
+
+
+def named_members(given: object, n: int = 1) -> dict[str, Member]:
+    """Members by name.
+
+    Args:
+        given: runnables or strings such as ``"openai:gpt-4o"`` (needs the package ``langchain``),
+            as a list or by name. In a list, each is named after its model; equal names are
+            numbered.
+        n: how often each is asked (best-of-n).
+
+    Raises:
+        InputError: there is no member, or something is neither a runnable nor a string.
+        MissingExtraError: a string is given and ``langchain`` is not installed.
+
+    >>> from langchain_core.runnables import RunnableLambda
+    >>> model = RunnableLambda(str, name="echo")
+    >>> list(named_members([model, model])), list(named_members({"a": model}, n=2))
+    (['echo', 'echo #2'], ['a', 'a #2'])
+    """
+    if isinstance(given, Mapping):
+        pairs = [(str(name), _member(member)) for name, member in given.items()]
+    elif isinstance(given, Iterable) and not isinstance(given, str | bytes | Runnable):
+        members = [_member(member) for member in given]
+        pairs = [(member_name(member), member) for member in members]
+    else:
+        raise InputError(
+            f"'members' must be a list of chat models or map names to them, "
+            f"got one {type(given).__name__}"
+        )
+    if not pairs:
+        raise InputError("'members' is empty: there is nobody to ask")
+    named: dict[str, Member] = {}
+    for name, member in pairs:
+        for _ in range(n):
+            named[_unused(name, named)] = member
+    return named
+
+
+def member_name(member: Member) -> str:
+    """The name of the model at the core of a runnable, else the runnable's own.
+
+    Looks through bindings (``bind``, ``with_retry``, ``with_config``) and fallbacks.
+    """
+    while True:
+        for word in _NAMES:
+            name = getattr(member, word, None)
+            if isinstance(name, str) and name:
+                return name
+        if isinstance(member, RunnableBindingBase):
+            member = member.bound
+        elif isinstance(member, RunnableWithFallbacks):
+            member = member.runnable
+        else:
+            return member.get_name()
+
+
+def with_tools(name: str, member: Member, tools: Sequence[Any], **kwargs: Any) -> Member:
+    """The member with tools bound by its own `bind_tools`, under whatever is bound already.
+
+    Args:
+        name: for the error's message.
+        member: a chat model, or bindings, retries and fallbacks around chat models.
+        tools: in OpenAI's format.
+        **kwargs: further arguments of `bind_tools`, such as ``tool_choice``.
+
+    Raises:
+        InputError: there is no `bind_tools` at its core.
+    """
+    if isinstance(member, RunnableBindingBase):
+        bound = with_tools(name, member.bound, tools, **kwargs)
+        return member.model_copy(update={"bound": bound})
+    if isinstance(member, RunnableWithFallbacks):
+        return member.model_copy(
+            update={
+                "runnable": with_tools(name, member.runnable, tools, **kwargs),
+                "fallbacks": [with_tools(name, m, tools, **kwargs) for m in member.fallbacks],
+            }
+        )
+    bind_tools = getattr(member, "bind_tools", None)
+    if bind_tools is None or getattr(type(member), "bind_tools", 0) is BaseChatModel.bind_tools:
+        raise InputError(
+            f"member {name!r} cannot call tools: {type(member).__name__} has no bind_tools. "
+            "Leave it out, or use the blend without tools"
+        )
+    bound_member: Member = bind_tools(tools, **kwargs)
+    return bound_member
+
+
+def as_answer(answer: object) -> AIMessage:
+    """What a member gave, as a message that can stand as an answer.
+
+    Raises:
+        TypeError: it is neither an `AIMessage` nor a str.
+        ValueError: it says nothing: no text, no other content and no tool call.
+    """
+    if isinstance(answer, str):
+        answer = AIMessage(answer)
+    if not isinstance(answer, AIMessage):
+        raise TypeError(f"answered with {type(answer).__name__}, expected an AIMessage")
+    if not (answer.text.strip() or answer.tool_calls or _other_content(answer)):
+        reason = answer.response_metadata.get("finish_reason")
+        raise ValueError("gave an empty answer" + (f" (finish_reason: {reason})" if reason else ""))
+    return answer
+
+
+def _other_content(answer: AIMessage) -> bool:
+    """Whether there are images, files or the like."""
+    return any(
+        block["type"] not in ("text", "reasoning", "invalid_tool_call", "non_standard")
+        for block in answer.content_blocks
+    )
+
+
+def _member(given: object) -> Member:
+    if isinstance(given, Runnable):
+        return given
+    if isinstance(given, str):
+        if find_spec("langchain") is None:
+            raise MissingExtraError(f"a member given as a string ({given!r})", "agents")
+        from langchain.chat_models import init_chat_model
+
+        return init_chat_model(given)
+    raise InputError(
+        "a member must be a chat model, another runnable or a string such as 'openai:gpt-4o', "
+        f"got {type(given).__name__}"
+    )
+
+
+def _unused(name: str, names: Mapping[str, object]) -> str:
+    number, numbered = 1, name
+    while numbered in names:
+        number += 1
+        numbered = f"{name} #{number}"
+    return numbered

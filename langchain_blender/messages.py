@@ -1,0 +1,102 @@
+"""Between LangChain's messages and the core's texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_messages,
+)
+from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.prompt_values import PromptValue
+
+__all__ = ["answer_text", "as_chunk", "question_text", "to_messages", "total_usage"]
+
+
+def to_messages(given: LanguageModelInput) -> list[BaseMessage]:
+    """What a language model may be given, as messages."""
+    if isinstance(given, PromptValue):
+        return given.to_messages()
+    if isinstance(given, str):
+        return [HumanMessage(given)]
+    return convert_to_messages(given)
+
+
+def question_text(messages: Sequence[BaseMessage]) -> str:
+    """What a ranker reads as the question.
+
+    The user's words alone, behind those of the system if there are any. A conversation of more
+    turns is written out with who said what.
+
+    >>> question_text([SystemMessage("Be brief."), HumanMessage("2 + 2?")])
+    'Be brief.\\n\\n2 + 2?'
+    >>> print(question_text([HumanMessage("Hi"), AIMessage("Hello!"), HumanMessage("2 + 2?")]))
+    User: Hi
+    Assistant: Hello!
+    User: 2 + 2?
+    """
+    system = [message.text for message in messages if isinstance(message, SystemMessage)]
+    turns = [message for message in messages if not isinstance(message, SystemMessage)]
+    if len(turns) > 1:
+        said = ["\n".join(f"{_speaker(turn)}: {answer_text(turn)}" for turn in turns)]
+    else:
+        said = [answer_text(turn) for turn in turns]
+    return "\n\n".join(text for text in (*system, *said) if text)
+
+
+def answer_text(message: BaseMessage) -> str:
+    """What a ranker reads of a message: its text, and the tool calls it makes.
+
+    >>> call = {"name": "add", "args": {"b": 1, "a": 2}, "id": "1"}
+    >>> answer_text(AIMessage("", tool_calls=[call]))
+    '{"args": {"a": 2, "b": 1}, "name": "add"}'
+    """
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    lines = [canonical({"name": call["name"], "args": call["args"]}) for call in calls]
+    return "\n".join(text for text in (str(message.text), *lines) if text)
+
+
+def canonical(value: Any) -> str:
+    """The value as JSON, the same for equal values."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def as_chunk(message: AIMessage) -> AIMessageChunk:
+    """A whole message as one chunk of a stream."""
+    if isinstance(message, AIMessageChunk):
+        return message
+    valid = [{**call, "args": json.dumps(call["args"])} for call in message.tool_calls]
+    calls = [
+        {"name": call["name"], "args": call["args"], "id": call["id"], "index": index}
+        for index, call in enumerate([*valid, *message.invalid_tool_calls])
+    ]
+    fields = message.model_dump(exclude={"type", "tool_calls", "invalid_tool_calls"})
+    return AIMessageChunk(**fields, tool_call_chunks=calls)
+
+
+def total_usage(usages: Sequence[UsageMetadata | None]) -> UsageMetadata | None:
+    """The sum of what is known, None where nothing is."""
+    total: UsageMetadata | None = None
+    for usage in usages:
+        if usage is not None:
+            total = add_usage(total, usage)
+    return total
+
+
+def _speaker(message: BaseMessage) -> str:
+    if isinstance(message, HumanMessage):
+        return "User"
+    if isinstance(message, AIMessage):
+        return "Assistant"
+    if isinstance(message, ToolMessage):
+        return f"Tool {message.name}" if message.name else "Tool"
+    return message.type.capitalize()
