@@ -1,8 +1,57 @@
-"""LangChain classes over blender_core."""
+"""Any set of chat models as one, in LangChain: chains, agents and retrieval."""
 
+from __future__ import annotations
+
+from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from blender_core.errors import MissingExtraError
 
 if find_spec("langchain_core") is None:
     raise MissingExtraError("langchain_blender", "langchain")
+
+if TYPE_CHECKING:
+    from langchain_blender.blend import Blend
+    from langchain_blender.chat_comparator import ChatComparator
+    from langchain_blender.chat_fuser import ChatFuser
+    from langchain_blender.chat_model import BlendedChatModel
+    from langchain_blender.compressor import PairRankerCompressor
+    from langchain_blender.llm import BlendedLLM
+    from langchain_blender.middleware import BlendMiddleware
+    from langchain_blender.tool import PickBestAnswer
+
+_HOME = {
+    "Blend": "blend",
+    "BlendMiddleware": "middleware",
+    "BlendedChatModel": "chat_model",
+    "BlendedLLM": "llm",
+    "ChatComparator": "chat_comparator",
+    "ChatFuser": "chat_fuser",
+    "PairRankerCompressor": "compressor",
+    "PickBestAnswer": "tool",
+}
+"""Where each public name lives. `BlendMiddleware` needs ``langchain``, the others only its core."""
+
+__all__ = [
+    "Blend",
+    "BlendMiddleware",
+    "BlendedChatModel",
+    "BlendedLLM",
+    "ChatComparator",
+    "ChatFuser",
+    "PairRankerCompressor",
+    "PickBestAnswer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -170,17 +170,17 @@ class Blender:
     def stream(
         self, instruction: str, candidates: Answers, *, fuse: bool = True
     ) -> Iterator[str | Blend]:
-        """Blend the answers to one question, yielding the text in pieces and then the `Blend`.
+        """Blend the answers to one question; yields pieces of the text, and the `Blend` at last.
 
-        A fused text is passed on while it is written where `verify` is off; otherwise it is known
-        only after the check whether it is the answer, and the text is one piece.
+        A fused text is passed on while it is written, where `verify` is off. With `verify` it is
+        known only after the check whether it is the answer, and a picked answer is whole from the
+        start: then there are no pieces, and the text is the blend's.
 
         Raises:
             Exception: what a fuser raises after its first piece: what was yielded cannot be taken
                 back. Before it, as in `blend_many`, the best answer is the text.
         """
         course = Course(self._flow(Task(instruction, candidates), fuse=fuse))
-        written = False
         while not course.done:
             request = course.request
             if isinstance(request, FuseRequest) and not self.verify:
@@ -193,11 +193,8 @@ class Blender:
                     course.reply(writing.failed(error))
                 else:
                     course.reply(writing.text)
-                written = writing.is_out
             else:
                 course.reply(self._answer((type(request), [request]), show_progress=False)[0])
-        if not written:
-            yield course.result.text
         yield course.result
 
     async def astream(
@@ -205,7 +202,6 @@ class Blender:
     ) -> AsyncIterator[str | Blend]:
         """Like `stream`, without blocking the event loop."""
         course = Course(self._flow(Task(instruction, candidates), fuse=fuse))
-        written = False
         while not course.done:
             request = course.request
             if isinstance(request, FuseRequest) and not self.verify:
@@ -219,11 +215,8 @@ class Blender:
                     course.reply(writing.failed(error))
                 else:
                     course.reply(writing.text)
-                written = writing.is_out
             else:
                 course.reply((await self._aanswer((type(request), [request])))[0])
-        if not written:
-            yield course.result.text
         yield course.result
 
     def _flow(self, task: Task, *, fuse: bool) -> BlendFlow:

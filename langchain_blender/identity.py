@@ -1,0 +1,80 @@
+"""What a blend is to a cache: the same only where nothing that matters differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.load import dumpd
+from langchain_core.runnables import RunnableWithFallbacks
+from langchain_core.runnables.base import RunnableBindingBase
+
+from blender_core._version import __version__
+from langchain_blender.chat_fuser import ChatFuser
+from langchain_blender.settings import BlendSettings
+
+__all__ = ["identity"]
+
+_tokens: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+"""For what cannot be described: a token for as long as the object lives, never given again."""
+
+
+def identity(blend: BlendSettings) -> dict[str, Any]:
+    """What identifies a blend, for caches and traces.
+
+    Models are described by their own parameters; a ranker, a fuser or a function, which may hold
+    anything, counts as another one in another process. So no cache answers for another blend; one
+    that outlives the process answers only for blends of chat models with the default ranker.
+    """
+    parts = {
+        "members": {name: _described(member) for name, member in blend.members.items()},
+        "ranker": "default" if blend.ranker is None else _token(blend.ranker),
+        "fuser": _described(blend.fuser),
+    }
+    described = json.dumps(parts, sort_keys=True, default=repr)
+    return {
+        "members": list(blend.members),
+        **blend.model_dump(
+            include={"top_k", "verify", "timeout", "deadline", "min_answers", "n"}, warnings=False
+        ),
+        "version": __version__,
+        "fingerprint": sha256(described.encode()).hexdigest(),
+    }
+
+
+def _described(part: Any) -> Any:
+    match part:
+        case None | str() | int() | float() | bool():
+            return part
+        case Mapping():
+            return {str(key): _described(value) for key, value in part.items()}
+        case list() | tuple():
+            return [_described(value) for value in part]
+        case BlendSettings():
+            return identity(part)
+        case BaseLanguageModel():
+            return [type(part).__qualname__, _parameters(part)]
+        case RunnableBindingBase():
+            return [type(part).__qualname__, _described(part.bound), _described(part.kwargs)]
+        case RunnableWithFallbacks():
+            return [_described(part.runnable), *map(_described, part.fallbacks)]
+        case ChatFuser():
+            return [_described(part.model), dumpd(part.prompt)]
+    return _token(part)
+
+
+def _parameters(model: BaseLanguageModel[Any]) -> Any:
+    """All that LangChain's own caches know a model by, and its serialized form if it has one."""
+    return [dict(model._identifying_params), dumpd(model) if model.is_lc_serializable() else None]  # noqa: SLF001 - the word that every integration implements
+
+
+def _token(part: object) -> str:
+    with suppress(TypeError):  # neither hashable nor weakly referable: new every time
+        return _tokens.setdefault(part, uuid4().hex)
+    return uuid4().hex

@@ -1,0 +1,218 @@
+"""One run of a blend: ask the members, hand their answers to the core, make a message of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.output_parsers import BaseGenerationOutputParser
+from langchain_core.runnables import RunnableConfig
+
+from blender_core.blend import Blender
+from blender_core.candidates import Blend, Candidate, Task
+from blender_core.errors import describe
+from blender_core.members import Answers, aask, ask
+from langchain_blender.members import Member, as_answer, with_tools
+from langchain_blender.messages import (
+    answer_text,
+    as_chunk,
+    question_text,
+    to_messages,
+    total_usage,
+)
+from langchain_blender.settings import BlendSettings
+from langchain_blender.structured import Entrant, chosen, entrants
+from langchain_blender.tracing import Steps, TracedFuser, TracedRanker
+
+__all__ = ["BlendRun"]
+
+_KEPT = ("model_provider", "finish_reason", "stop_reason")
+"""What a picked message keeps of its metadata: by the provider its content is understood. Not the
+model's name: with it, a counter of usage would count the sum as that model's."""
+
+
+class BlendRun:
+    """One question on its way through a blend.
+
+    Args:
+        settings: the blend's.
+        question: what the members are given.
+        config: what the blend's children are run with.
+        parser: makes the object that is wanted, where one is.
+        kwargs: further arguments of the members' `invoke`. ``tools`` and ``tool_choice`` are
+            bound by each member's own `bind_tools`.
+
+    Raises:
+        InputError: tools are given, and a member cannot call any.
+    """
+
+    def __init__(
+        self,
+        settings: BlendSettings,
+        question: LanguageModelInput,
+        config: RunnableConfig,
+        *,
+        parser: BaseGenerationOutputParser[Any] | None = None,
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        options = dict(kwargs)
+        members = settings.named_members()
+        if tools := options.pop("tools", None):
+            choice = options.pop("tool_choice", None)
+            asked = {} if choice is None else {"tool_choice": choice}
+            members = {
+                name: with_tools(name, member, tools, **asked) for name, member in members.items()
+            }
+        self._members = members
+        self._question = question
+        self._text = question_text(to_messages(question))
+        self._options = options
+        self._parser = parser
+        self._steps = Steps(config)
+        self._start = time.perf_counter()
+        self._limits: dict[str, Any] = {
+            "timeout": settings.timeout,
+            "deadline": settings.deadline,
+            "min_answers": settings.min_answers,
+            "max_concurrency": config.get("max_concurrency"),
+        }
+        self._blender = Blender(
+            TracedRanker(settings.ranker, self._steps),
+            None if settings.fuser is None else TracedFuser(settings.fuser, self._steps),
+            top_k=settings.top_k,
+            verify=settings.verify,
+        )
+
+    def answer(self) -> AIMessage:
+        """The one answer.
+
+        Raises:
+            QuorumError: too few members answered; it carries each one's own error.
+        """
+        contest = _Contest(ask(self._calls(), self._question, **self._limits), self._parser)
+        task = contest.task(self._text)
+        return self._message(contest, self._blender.blend_many([task], fuse=contest.fusable)[0])
+
+    async def aanswer(self) -> AIMessage:
+        """Like `answer`, without blocking the event loop."""
+        answers = await aask(self._async_calls(), self._question, **self._limits)
+        contest = _Contest(answers, self._parser)
+        [blend] = await self._blender.ablend_many(
+            [contest.task(self._text)], fuse=contest.fusable
+        )
+        return self._message(contest, blend)
+
+    def stream(self) -> Iterator[AIMessageChunk]:
+        """The answer in chunks; the last one tells how it came about."""
+        contest = _Contest(ask(self._calls(), self._question, **self._limits), self._parser)
+        candidates = contest.task(self._text).candidates
+        streamed = False
+        for part in self._blender.stream(self._text, candidates, fuse=contest.fusable):
+            if isinstance(part, str):
+                streamed = True
+                yield AIMessageChunk(part)
+            else:
+                yield self._last_chunk(contest, part, streamed=streamed)
+
+    async def astream(self) -> AsyncIterator[AIMessageChunk]:
+        """Like `stream`, without blocking the event loop."""
+        answers = await aask(self._async_calls(), self._question, **self._limits)
+        contest = _Contest(answers, self._parser)
+        candidates = contest.task(self._text).candidates
+        streamed = False
+        async for part in self._blender.astream(self._text, candidates, fuse=contest.fusable):
+            if isinstance(part, str):
+                streamed = True
+                yield AIMessageChunk(part)
+            else:
+                yield self._last_chunk(contest, part, streamed=streamed)
+
+    def _calls(self) -> dict[str, Callable[[LanguageModelInput], AIMessage]]:
+        def call(name: str, member: Member) -> Callable[[LanguageModelInput], AIMessage]:
+            config = self._steps.member_config(name)
+            return lambda question: as_answer(member.invoke(question, config, **self._options))
+
+        return {name: call(name, member) for name, member in self._members.items()}
+
+    def _async_calls(self) -> dict[str, Any]:
+        def call(name: str, member: Member) -> Any:
+            config = self._steps.member_config(name)
+
+            async def ask_it(question: LanguageModelInput) -> AIMessage:
+                return as_answer(await member.ainvoke(question, config, **self._options))
+
+            return ask_it
+
+        return {name: call(name, member) for name, member in self._members.items()}
+
+    def _message(self, contest: _Contest, blend: Blend) -> AIMessage:
+        winner = contest.standing[chosen(contest.standing, blend.ranking)]
+        usage = total_usage(
+            [*(m.usage_metadata for m in contest.answers.answers.values()), self._steps.usage]
+        )
+        told = {"blend": self._report(contest, blend, winner)}
+        if blend.fused:
+            return AIMessage(blend.text, response_metadata=told, usage_metadata=usage)
+        kept = {k: v for k, v in winner.message.response_metadata.items() if k in _KEPT}
+        update = {"id": None, "response_metadata": {**kept, **told}, "usage_metadata": usage}
+        return winner.message.model_copy(update=update)
+
+    def _last_chunk(self, contest: _Contest, blend: Blend, *, streamed: bool) -> AIMessageChunk:
+        chunk = as_chunk(self._message(contest, blend))
+        update = {"chunk_position": "last", **({"content": ""} if streamed else {})}
+        return chunk.model_copy(update=update)
+
+    def _report(self, contest: _Contest, blend: Blend, winner: Entrant) -> dict[str, Any]:
+        """What `response_metadata["blend"]` says, in plain JSON."""
+        ranking, standing = blend.ranking, contest.standing
+        order = [name for place in ranking.order for name in standing[place].voters]
+        report: dict[str, Any] = {
+            "order": order,
+            "scores": {
+                name: score
+                for entrant, score in zip(standing, ranking.scores, strict=True)
+                for name in entrant.voters
+            },
+            "passes": ranking.passes,
+            "fused": blend.fused,
+            "sources": list(blend.sources) if blend.fused else [winner.voters[0]],
+            "verdict": {
+                key: None if isinstance(value, float) and math.isnan(value) else value
+                for key, value in asdict(blend.verdict).items()
+            },
+            "failures": {n: describe(error) for n, error in contest.answers.failures.items()},
+            "usage": {n: m.usage_metadata for n, m in contest.answers.answers.items()},
+            "seconds": {
+                "members": dict(contest.answers.seconds),
+                **self._steps.seconds,
+                "total": time.perf_counter() - self._start,
+            },
+        }
+        if self._parser is not None:
+            report["votes"] = {entrant.voters[0]: len(entrant.voters) for entrant in standing}
+        return report
+
+
+class _Contest:
+    """The members' answers, and which of them stand for election."""
+
+    def __init__(
+        self, answers: Answers[AIMessage], parser: BaseGenerationOutputParser[Any] | None
+    ) -> None:
+        self.answers = answers
+        self.standing = entrants(answers.answers, parser)
+        # A tool call says exactly what to do; words for it cannot be mixed from several.
+        self.fusable = parser is None and not any(
+            entrant.message.tool_calls for entrant in self.standing
+        )
+
+    def task(self, question: str) -> Task:
+        return Task(
+            question,
+            [Candidate(answer_text(e.message), source=e.voters[0]) for e in self.standing],
+        )

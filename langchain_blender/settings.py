@@ -1,0 +1,84 @@
+"""What a blend is made of: the words that `Blend`, `BlendedLLM` and `BlendedChatModel` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from typing_extensions import Self
+
+from blender_core.errors import InputError
+from blender_core.fusion.fuser import Fuser
+from blender_core.ranking.ranker import Ranker
+from langchain_blender.chat_fuser import ChatFuser
+from langchain_blender.members import Member, named_members
+
+__all__ = ["BlendSettings"]
+
+
+def _fuser(given: object) -> Fuser | None:
+    if given is None or isinstance(given, Fuser):
+        return given
+    if isinstance(given, Runnable | str):
+        return ChatFuser(given)
+    raise InputError(f"'fuser' must be a Fuser, a chat model or None, got {type(given).__name__}")
+
+
+class BlendSettings(BaseModel):
+    """Who answers, who ranks, who fuses, and how long it may take.
+
+    Args:
+        members: chat models, other runnables that take messages and give an `AIMessage`, or
+            strings such as ``"openai:gpt-4o"`` (with ``langchain`` installed); a list, or by name.
+            After validation a dict by name.
+        ranker: orders the answers; None is the shipped `JointRanker()`, shared by all blends.
+        fuser: writes one answer from the best: a `Fuser`, or a chat model (see `ChatFuser`). None
+            returns the best answer as it is.
+        top_k: how many of the best answers are fused.
+        verify: whether a fused text must beat the best answer in both orders; see `Blender`.
+        timeout: seconds a member may take.
+        deadline: seconds all members together may take.
+        min_answers: how many members must answer; fewer are a `QuorumError`.
+        n: how often each member is asked (best-of-n).
+
+    Raises:
+        ValidationError: a value is not usable; it is pydantic's, and a ValueError.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    members: Annotated[
+        Mapping[str, Member | str] | Iterable[Member | str], PlainValidator(named_members)
+    ]
+    ranker: Ranker | None = None
+    fuser: Annotated[Fuser | Member | str | None, PlainValidator(_fuser)] = None
+    top_k: int = Field(default=3, ge=1)
+    verify: bool = True
+    timeout: float | None = Field(default=None, gt=0)
+    deadline: float | None = Field(default=None, gt=0)
+    min_answers: int = Field(default=1, ge=1)
+    n: int = Field(default=1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_misspelt_words(cls, given: Any) -> Any:
+        # LangChain's models take words they do not know in silence.
+        known = cls.model_fields
+        for word in given if isinstance(given, dict) else ():
+            if word not in known and (close := get_close_matches(word, known, n=1, cutoff=0.8)):
+                raise InputError(f"unknown setting {word!r}; did you mean {close[0]!r}?")
+        return given
+
+    @model_validator(mode="after")
+    def _quorum_can_be_reached(self) -> Self:
+        asked = len(self.named_members())
+        if self.min_answers > asked:
+            raise InputError(f"'min_answers' is {self.min_answers} of only {asked} members")
+        return self
+
+    def named_members(self) -> dict[str, Member]:
+        """All that is asked, by name: each member `n` times."""
+        return named_members(self.members, self.n)

@@ -1,0 +1,83 @@
+"""Which answers stand for election: all of them or, where an object is wanted, those that parse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import BaseGenerationOutputParser
+from langchain_core.output_parsers.openai_tools import (
+    JsonOutputKeyToolsParser,
+    PydanticToolsParser,
+)
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+from blender_core.candidates import Ranking
+
+__all__ = ["Entrant", "chosen", "entrants", "parser_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """An answer, and the members that gave it.
+
+    Attributes:
+        voters: names; more than one where several members gave the same object.
+        message: the first one's.
+    """
+
+    voters: tuple[str, ...]
+    message: AIMessage
+
+
+def parser_of(schema: dict[str, Any] | type) -> BaseGenerationOutputParser[Any]:
+    """From a message's tool calls to an object of that schema, None where there is none."""
+    if isinstance(schema, type) and is_basemodel_subclass(schema):
+        return PydanticToolsParser(tools=[schema], first_tool_only=True)
+    name = convert_to_openai_tool(schema)["function"]["name"]
+    return JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+
+
+def entrants(
+    answers: Mapping[str, AIMessage], parser: BaseGenerationOutputParser[Any] | None = None
+) -> list[Entrant]:
+    """The answers to choose from.
+
+    Args:
+        answers: of the members, by name.
+        parser: makes the object that is wanted of a message. Answers that do not parse are left
+            out, as long as one does; equal objects are one entrant with several voters.
+    """
+    everybody = [Entrant((name,), message) for name, message in answers.items()]
+    if parser is None:
+        return everybody
+    groups: list[tuple[Any, list[Entrant]]] = []
+    for entrant in everybody:
+        parsed = _parsed(parser, entrant.message)
+        if parsed is None:
+            continue
+        for known, group in groups:
+            if known == parsed:
+                group.append(entrant)
+                break
+        else:
+            groups.append((parsed, [entrant]))
+    return [
+        Entrant(tuple(name for e in group for name in e.voters), group[0].message)
+        for _, group in groups
+    ] or everybody
+
+
+def chosen(standing: Sequence[Entrant], ranking: Ranking) -> int:
+    """Who wins: the one with most votes and, of those with as many, the one ranked best."""
+    return max(ranking.order, key=lambda place: len(standing[place].voters))
+
+
+def _parsed(parser: BaseGenerationOutputParser[Any], message: AIMessage) -> Any:
+    try:
+        return parser.invoke(message, {"callbacks": []})
+    except Exception:  # noqa: BLE001 - whatever a schema's own validators raise
+        return None

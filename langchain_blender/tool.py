@@ -1,0 +1,67 @@
+"""PickBestAnswer: an agent hands over a question and several answers, and gets the best one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+from langchain_core.tools import BaseTool
+from langchain_core.tools.base import ArgsSchema
+from pydantic import BaseModel, ConfigDict, Field
+
+from blender_core.candidates import Ranking
+from blender_core.ranking.joining import default_ranker, joined
+from blender_core.ranking.ranker import Ranker
+
+__all__ = ["PickBestAnswer"]
+
+
+class _Arguments(BaseModel):
+    question: str = Field(description="The question that the answers are about.")
+    answers: list[str] = Field(min_length=1, description="Two or more answers to choose from.")
+
+
+class PickBestAnswer(BaseTool):
+    """A tool that picks the best of several answers, with the full ranking as its artifact.
+
+    Args:
+        ranker: orders the answers; None is the shipped `JointRanker()`.
+
+    >>> from blender_core import ConsensusRanker
+    >>> tool = PickBestAnswer(ranker=ConsensusRanker())
+    >>> tool.invoke({"question": "2 + 2?", "answers": ["5", "It is 4", "4, it is"]})
+    'It is 4'
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str = "pick_best_answer"
+    description: str = (
+        "Compare several answers to a question two by two and return the best one, word for word."
+    )
+    args_schema: ArgsSchema | None = _Arguments
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
+    ranker: Ranker | None = Field(default=None, exclude=True)
+
+    def _run(self, question: str, answers: list[str], **_: Any) -> tuple[str, dict[str, Any]]:
+        ranker = default_ranker() if self.ranker is None else joined(self.ranker)
+        return _result(ranker.rank(question, answers))
+
+    async def _arun(
+        self, question: str, answers: list[str], **_: Any
+    ) -> tuple[str, dict[str, Any]]:
+        ranker = (
+            await asyncio.to_thread(default_ranker) if self.ranker is None else joined(self.ranker)
+        )
+        return _result(await ranker.arank(question, answers))
+
+
+def _result(ranking: Ranking) -> tuple[str, dict[str, Any]]:
+    """The best answer and, in plain JSON, how all compare: by their places in the list given."""
+    return ranking.best.text, {
+        "order": list(ranking.order),
+        "ranks": list(ranking.ranks),
+        "scores": list(ranking.scores),
+        "passes": ranking.passes,
+        "answers": [candidate.text for candidate in ranking.candidates],
+    }

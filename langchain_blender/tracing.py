@@ -1,0 +1,268 @@
+"""Every step of a blend is a child run of it: the members, ranking, fusing, verifying.
+
+A child belongs to a parent by the callbacks in its config. A runnable is handed those; a chat
+model or an LLM has to make them from its own run (`below`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    CallbackManager,
+    UsageMetadataCallbackHandler,
+)
+from langchain_core.callbacks.base import BaseCallbackManager, RunManagerMixin
+from langchain_core.callbacks.manager import BaseRunManager
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.runnables import RunnableConfig, RunnableGenerator, RunnableLambda
+from langchain_core.runnables.config import merge_configs
+
+from blender_core.candidates import Answers, Ranking, Task, name_of
+from blender_core.fusion.fuser import Fuser
+from blender_core.ranking.joining import default_ranker, joined
+from blender_core.ranking.ranker import Duel, Ranker
+from langchain_blender.messages import total_usage
+
+__all__ = ["Steps", "TracedFuser", "TracedRanker", "below"]
+
+T = TypeVar("T")
+
+HIDDEN = "nostream"
+"""The tag by which LangGraph keeps a model's tokens out of its `messages` stream: only those of
+the blend itself are the answer's."""
+
+
+def below(
+    manager: CallbackManager | AsyncCallbackManager | BaseRunManager | None,
+    run_id: UUID | None = None,
+) -> RunnableConfig:
+    """The config of children of a language model's run.
+
+    Args:
+        manager: of the run; or, with `run_id`, the one that the run is about to be started with.
+        run_id: of the run, where `manager` does not know it.
+    """
+    if manager is None:
+        return {}
+    kind = AsyncCallbackManager if manager.is_async else CallbackManager
+    children: BaseCallbackManager = kind(
+        handlers=[], parent_run_id=run_id if run_id is not None else manager.run_id
+    )
+    children.set_handlers(manager.inheritable_handlers)
+    children.add_tags(manager.inheritable_tags)
+    children.add_metadata(manager.inheritable_metadata)
+    return {"callbacks": children}
+
+
+class Steps:
+    """The steps of one blend.
+
+    Args:
+        config: what the blend's children are run with.
+
+    Attributes:
+        seconds: how long each step took, members aside.
+    """
+
+    def __init__(self, config: RunnableConfig) -> None:
+        self._config = config
+        self._usage = UsageMetadataCallbackHandler()
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def usage(self) -> UsageMetadata | None:
+        """What the chat models inside the steps used, as far as they tell."""
+        return total_usage(list(self._usage.usage_metadata.values()))
+
+    def member_config(self, name: str) -> RunnableConfig:
+        """What the member of that name is run with."""
+        return merge_configs(
+            self._config,
+            {"run_name": name, "tags": [HIDDEN], "metadata": {"blend_member": name}},
+        )
+
+    def run(self, name: str, inputs: Any, work: Callable[[], T], told: Callable[[T], Any]) -> T:
+        """Do the work as a child run.
+
+        Args:
+            name: of the step.
+            inputs: what a trace shows as its input.
+            work: does it.
+            told: from the result to what a trace shows as output.
+        """
+        results: list[T] = []
+
+        def step(_: Any) -> Any:
+            results.append(work())
+            return told(results[0])
+
+        with self._timed(name):
+            RunnableLambda(step, name=name).invoke(inputs, self._step_config())
+        return results[0]
+
+    async def arun(
+        self, name: str, inputs: Any, work: Callable[[], Awaitable[T]], told: Callable[[T], Any]
+    ) -> T:
+        """Like `run`."""
+        results: list[T] = []
+
+        async def step(_: Any) -> Any:
+            results.append(await work())
+            return told(results[0])
+
+        with self._timed(name):
+            await RunnableLambda(step, name=name).ainvoke(inputs, self._step_config())
+        return results[0]
+
+    def stream(self, name: str, inputs: Any, work: Callable[[], Iterator[str]]) -> Iterator[str]:
+        """Yield the pieces of a text, written in a child run."""
+        with self._timed(name):
+            step = RunnableGenerator(lambda _: work(), name=name)
+            yield from step.stream(inputs, self._step_config())
+
+    async def astream(
+        self, name: str, inputs: Any, work: Callable[[], AsyncIterator[str]]
+    ) -> AsyncIterator[str]:
+        """Like `stream`."""
+
+        async def written(_: Any) -> AsyncIterator[str]:
+            async for piece in work():
+                yield piece
+
+        with self._timed(name):
+            async for piece in RunnableGenerator(written, name=name).astream(
+                inputs, self._step_config()
+            ):
+                yield piece
+
+    def _step_config(self) -> RunnableConfig:
+        return merge_configs(self._config, {"callbacks": [self._usage], "tags": [HIDDEN]})
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class TracedRanker(Ranker):
+    """A ranker each of whose answers is a step of a blend."""
+
+    def __init__(self, ranker: Ranker | None, steps: Steps) -> None:
+        self._given = ranker
+        self._steps = steps
+
+    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:  # noqa: ARG002
+        """Rank, as the step ``rank``."""
+        asked = list(tasks)
+        return self._steps.run("rank", _tasks(asked), lambda: self._ranker().rank_many(asked), _told)
+
+    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_many`."""
+        asked = list(tasks)
+
+        async def work() -> list[Ranking]:
+            return await (await self._aranker()).arank_many(asked)
+
+        return await self._steps.arun("rank", _tasks(asked), work, _told)
+
+    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Compare, as the step ``verify``."""
+        return self._steps.run(
+            "verify", _duels(duels), lambda: self._ranker().duel_many(duels), _logits
+        )
+
+    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Like `duel_many`."""
+
+        async def work() -> list[tuple[float, float]]:
+            return await (await self._aranker()).aduel_many(duels)
+
+        return await self._steps.arun("verify", _duels(duels), work, _logits)
+
+    def _ranker(self) -> Ranker:
+        return default_ranker() if self._given is None else joined(self._given)
+
+    async def _aranker(self) -> Ranker:
+        if self._given is None:
+            return await asyncio.to_thread(default_ranker)  # the first call loads it
+        return joined(self._given)
+
+
+class TracedFuser(Fuser):
+    """A fuser each of whose texts is a step of a blend."""
+
+    def __init__(self, fuser: Fuser, steps: Steps) -> None:
+        self._fuser = fuser
+        self._steps = steps
+
+    def fuse_many(self, tasks: Sequence[Task]) -> list[str]:
+        """Fuse, as the step ``fuse``."""
+        return self._steps.run("fuse", _tasks(tasks), lambda: self._fuser.fuse_many(tasks), list)
+
+    async def afuse_many(self, tasks: Sequence[Task]) -> list[str]:
+        """Like `fuse_many`."""
+        return await self._steps.arun(
+            "fuse", _tasks(tasks), lambda: self._fuser.afuse_many(tasks), list
+        )
+
+    def stream(self, instruction: str, candidates: Answers) -> Iterator[str]:
+        """Write, as the step ``fuse``."""
+        task = Task(instruction, candidates)
+        return self._steps.stream(
+            "fuse", _tasks([task]), lambda: self._fuser.stream(instruction, task.candidates)
+        )
+
+    def astream(self, instruction: str, candidates: Answers) -> AsyncIterator[str]:
+        """Like `stream`."""
+        task = Task(instruction, candidates)
+        return self._steps.astream(
+            "fuse", _tasks([task]), lambda: self._fuser.astream(instruction, task.candidates)
+        )
+
+
+def _tasks(tasks: Sequence[Task]) -> Any:
+    """Tasks as a trace shows them; a blend has one."""
+    shown = [
+        {
+            "question": task.source,
+            "answers": {
+                name_of(task.candidates, place): candidate.text
+                for place, candidate in enumerate(task.candidates)
+            },
+        }
+        for task in tasks
+    ]
+    return shown[0] if len(shown) == 1 else shown
+
+
+def _told(rankings: list[Ranking]) -> Any:
+    shown = [
+        {
+            "order": [name_of(r.candidates, place) for place in r.order],
+            "scores": {name_of(r.candidates, i): score for i, score in enumerate(r.scores)},
+            "passes": r.passes,
+        }
+        for r in rankings
+    ]
+    return shown[0] if len(shown) == 1 else shown
+
+
+def _duels(duels: Sequence[Duel]) -> Any:
+    return [
+        {"question": d.task.source, "challenger": d.challenger.text, "incumbent": d.incumbent.text}
+        for d in duels
+    ]
+
+
+def _logits(duels: list[tuple[float, float]]) -> Any:
+    return [{"challenger_first": first, "challenger_second": second} for first, second in duels]
