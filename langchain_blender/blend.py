@@ -43,7 +43,8 @@ class Blend(BlendSettings, RunnableSerializable[LanguageModelInput, AIMessage]):
         def answer(question: LanguageModelInput, config: RunnableConfig) -> AIMessage:
             return BlendRun(self, question, config, kwargs=kwargs).answer()
 
-        return self._call_with_config(answer, input, config)
+        made: Any = answer  # its signature is one of those taken, but not one of those typed
+        return self._call_with_config(made, input, config)
 
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
@@ -53,7 +54,8 @@ class Blend(BlendSettings, RunnableSerializable[LanguageModelInput, AIMessage]):
         async def answer(question: LanguageModelInput, config: RunnableConfig) -> AIMessage:
             return await BlendRun(self, question, config, kwargs=kwargs).aanswer()
 
-        return await self._acall_with_config(answer, input, config)
+        made: Any = answer
+        return await self._acall_with_config(made, input, config)
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
@@ -66,7 +68,9 @@ class Blend(BlendSettings, RunnableSerializable[LanguageModelInput, AIMessage]):
             for question in questions:
                 yield from BlendRun(self, question, config, kwargs=kwargs).stream()
 
-        yield from self._transform_stream_with_config(iter([input]), chunks, config)
+        made: Any = chunks
+        streamed: Any = self._transform_stream_with_config(iter([input]), made, config)
+        yield from streamed
 
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
@@ -83,5 +87,7 @@ class Blend(BlendSettings, RunnableSerializable[LanguageModelInput, AIMessage]):
                 async for chunk in BlendRun(self, question, config, kwargs=kwargs).astream():
                     yield chunk
 
-        async for chunk in self._atransform_stream_with_config(given(), chunks, config):
+        made: Any = chunks
+        streamed: Any = self._atransform_stream_with_config(given(), made, config)
+        async for chunk in streamed:
             yield chunk

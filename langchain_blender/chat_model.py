@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from langchain_core.callbacks import (
@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.output_parsers import BaseGenerationOutputParser
+from langchain_core.output_parsers.openai_tools import JsonOutputToolsParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
@@ -60,7 +60,7 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
     _children: RunnableConfig | None = PrivateAttr(default=None)
     """Of a copy made for one streamed run: what its children are run with."""
 
-    _parser: BaseGenerationOutputParser[Any] | None = PrivateAttr(default=None)
+    _parser: JsonOutputToolsParser | None = PrivateAttr(default=None)
     """Of a copy with structured output: makes the object of a message."""
 
     def _generate(
@@ -151,7 +151,7 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
     def _for_run(
         self,
         config: RunnableConfig | None,
-        kind: type[CallbackManager] | type[AsyncCallbackManager],
+        kind: type[CallbackManager | AsyncCallbackManager],
     ) -> tuple[Self, RunnableConfig]:
         config = ensure_config(config)
         run_id: UUID = config.get("run_id") or uuid4()
@@ -185,7 +185,9 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         run_manager: RunManager,
         kwargs: Mapping[str, Any],
     ) -> BlendRun:
-        children = below(run_manager) if run_manager is not None else (self._children or {})
+        children = self._children or {}
+        if run_manager is not None:
+            children = below(run_manager, run_manager.run_id)
         options = kwargs if stop is None else {**kwargs, "stop": stop}
         return BlendRun(self, messages, children, parser=self._parser, kwargs=options)
 
@@ -208,7 +210,7 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         """
         strict = kwargs.pop("strict", None)
         converted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-        for name, member in self.members.items():
+        for name, member in self.everyone().items():
             with_tools(name, member, converted)
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(tools=converted, **choice, **kwargs)
@@ -223,13 +225,12 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         """
         model = self.model_copy()
         model._parser = parser_of(schema)  # noqa: SLF001 - it is one of us
-        structured = super(BlendedChatModel, model).with_structured_output(
+        return super(BlendedChatModel, model).with_structured_output(
             schema, include_raw=include_raw, **kwargs
         )
-        return cast("Runnable[LanguageModelInput, dict[str, Any] | BaseModel]", structured)
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return common_profile(list(self.members.values()))
+        return common_profile(list(self.everyone().values()))
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)

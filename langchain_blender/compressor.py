@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Annotated, Any
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PlainValidator, model_validator
+from typing_extensions import Self
 
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Ranking
 from blender_core.errors import InputError
+from blender_core.ranking.joining import default_pair_ranker
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
-from blender_core.ranking.schedules import Schedule
+from blender_core.ranking.schedules import Schedule, schedule_named
 from langchain_blender.tracing import Steps, TracedRanker
 
 __all__ = ["PairRankerCompressor"]
+
+
+def _schedule(given: Any) -> Schedule | None:
+    return None if given is None else schedule_named(given)
 
 
 class PairRankerCompressor(BaseDocumentCompressor):
@@ -33,11 +40,70 @@ class PairRankerCompressor(BaseDocumentCompressor):
 
     Raises:
         ValidationError: a schedule is given for a ranker that has none, or is unknown.
+
+    >>> from blender_core.testing import ScriptedComparator
+    >>> ranker = PairRanker(ScriptedComparator({"cats": 0.0, "dogs": 1.0}))
+    >>> documents = [Document("cats"), Document("dogs", metadata={"page": 2})]
+    >>> PairRankerCompressor(ranker=ranker, top_n=1).compress_documents(documents, "Who barks?")
+    [Document(metadata={'page': 2, 'rank': 1, 'score': 1.0}, page_content='dogs')]
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     ranker: Ranker | None = Field(default=None, exclude=True)
     top_n: int | None = Field(default=3, ge=1)
-    schedule: str | Schedule | None = None
-    _chosen: Ranker = PrivateAttr()
+    schedule: Annotated[str | Schedule | None, PlainValidator(_schedule)] = None
+
+    @model_validator(mode="after")
+    def _schedule_has_a_ranker(self) -> Self:
+        if self.schedule is not None and not isinstance(self.ranker, PairRanker | None):
+            raise InputError(
+                f"'schedule' is for a PairRanker; a {type(self.ranker).__name__} has none"
+            )
+        return self
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+    ) -> list[Document]:
+        """The best documents for a query, best first, as new documents.
+
+        Args:
+            documents: any number, none included.
+            query: what they are to answer.
+            callbacks: ranking is a run of its own, under the caller's.
+        """
+        if not documents:
+            return []
+        ranker = TracedRanker(self._ranker(), Steps({"callbacks": callbacks}))
+        return self._best(documents, ranker.rank(query, [d.page_content for d in documents]))
+
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks = None
+    ) -> list[Document]:
+        """Like `compress_documents`, without blocking the event loop."""
+        if not documents:
+            return []
+        ranker = TracedRanker(
+            await asyncio.to_thread(self._ranker), Steps({"callbacks": callbacks})
+        )
+        return self._best(documents, await ranker.arank(query, [d.page_content for d in documents]))
+
+    def _ranker(self) -> Ranker:
+        ranker = default_pair_ranker() if self.ranker is None else self.ranker
+        if self.schedule is None or not isinstance(ranker, PairRanker):
+            return ranker
+        return PairRanker(ranker.comparator, schedule=self.schedule, aggregation=ranker.aggregation)
+
+    def _best(self, documents: Sequence[Document], ranking: Ranking) -> list[Document]:
+        return [
+            documents[place].model_copy(
+                update={
+                    "metadata": {
+                        **documents[place].metadata,
+                        "rank": ranking.ranks[place],
+                        "score": ranking.scores[place],
+                    }
+                }
+            )
+            for place in ranking.order[: self.top_n]
+        ]

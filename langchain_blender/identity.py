@@ -33,13 +33,13 @@ def identity(blend: BlendSettings) -> dict[str, Any]:
     that outlives the process answers only for blends of chat models with the default ranker.
     """
     parts = {
-        "members": {name: _described(member) for name, member in blend.members.items()},
+        "members": {name: _described(member) for name, member in blend.everyone().items()},
         "ranker": "default" if blend.ranker is None else _token(blend.ranker),
         "fuser": _described(blend.fuser),
     }
     described = json.dumps(parts, sort_keys=True, default=repr)
     return {
-        "members": list(blend.members),
+        "members": list(blend.everyone()),
         **blend.model_dump(
             include={"top_k", "verify", "timeout", "deadline", "min_answers", "n"}, warnings=False
         ),
@@ -48,7 +48,7 @@ def identity(blend: BlendSettings) -> dict[str, Any]:
     }
 
 
-def _described(part: Any) -> Any:
+def _described(part: Any) -> Any:  # noqa: PLR0911 - a table
     match part:
         case None | str() | int() | float() | bool():
             return part

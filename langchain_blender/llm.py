@@ -110,8 +110,9 @@ class BlendedLLM(BlendSettings, LLM):
         run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
         kwargs: dict[str, Any],
     ) -> BlendRun:
+        children = {} if run_manager is None else below(run_manager, run_manager.run_id)
         options = kwargs if stop is None else {**kwargs, "stop": stop}
-        return BlendRun(self, prompt, below(run_manager), kwargs=options)
+        return BlendRun(self, prompt, children, kwargs=options)
 
     @property
     def _llm_type(self) -> str:

@@ -17,6 +17,7 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.prompt_values import PromptValue
 
 __all__ = ["answer_text", "as_chunk", "question_text", "to_messages", "total_usage"]
@@ -32,13 +33,13 @@ def to_messages(given: LanguageModelInput) -> list[BaseMessage]:
 
 
 def question_text(messages: Sequence[BaseMessage]) -> str:
-    """What a ranker reads as the question.
+    r"""What a ranker reads as the question.
 
     The user's words alone, behind those of the system if there are any. A conversation of more
     turns is written out with who said what.
 
     >>> question_text([SystemMessage("Be brief."), HumanMessage("2 + 2?")])
-    'Be brief.\\n\\n2 + 2?'
+    'Be brief.\n\n2 + 2?'
     >>> print(question_text([HumanMessage("Hi"), AIMessage("Hello!"), HumanMessage("2 + 2?")]))
     User: Hi
     Assistant: Hello!
@@ -74,13 +75,14 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
     """A whole message as one chunk of a stream."""
     if isinstance(message, AIMessageChunk):
         return message
-    valid = [{**call, "args": json.dumps(call["args"])} for call in message.tool_calls]
-    calls = [
-        {"name": call["name"], "args": call["args"], "id": call["id"], "index": index}
-        for index, call in enumerate([*valid, *message.invalid_tool_calls])
+    calls = [(call["name"], json.dumps(call["args"]), call["id"]) for call in message.tool_calls]
+    broken = [(call["name"], call["args"], call["id"]) for call in message.invalid_tool_calls]
+    chunks = [
+        tool_call_chunk(name=name, args=args, id=id_, index=index)
+        for index, (name, args, id_) in enumerate([*calls, *broken])
     ]
     fields = message.model_dump(exclude={"type", "tool_calls", "invalid_tool_calls"})
-    return AIMessageChunk(**fields, tool_call_chunks=calls)
+    return AIMessageChunk(**fields, tool_call_chunks=chunks)
 
 
 def total_usage(usages: Sequence[UsageMetadata | None]) -> UsageMetadata | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from langchain_core.messages import BaseMessage
+from typing import Any
+
 from langchain_core.prompts.base import BasePromptTemplate
 
 from blender_core.errors import InputError
@@ -10,9 +11,7 @@ from blender_core.errors import InputError
 __all__ = ["check_variables"]
 
 
-def check_variables(
-    prompt: BasePromptTemplate[BaseMessage], needed: set[str], offered: set[str]
-) -> None:
+def check_variables(prompt: BasePromptTemplate[Any], needed: set[str], offered: set[str]) -> None:
     """Check that a prompt can be filled.
 
     Raises:

@@ -10,12 +10,13 @@ from typing import Any
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.output_parsers import BaseGenerationOutputParser
+from langchain_core.output_parsers.openai_tools import JsonOutputToolsParser
 from langchain_core.runnables import RunnableConfig
 
 from blender_core.blend import Blender
 from blender_core.candidates import Blend, Candidate, Task
 from blender_core.errors import describe
+from blender_core.fusion.fuser import Fuser
 from blender_core.members import Answers, aask, ask
 from langchain_blender.members import Member, as_answer, with_tools
 from langchain_blender.messages import (
@@ -57,11 +58,11 @@ class BlendRun:
         question: LanguageModelInput,
         config: RunnableConfig,
         *,
-        parser: BaseGenerationOutputParser[Any] | None = None,
+        parser: JsonOutputToolsParser | None = None,
         kwargs: Mapping[str, Any],
     ) -> None:
         options = dict(kwargs)
-        members = settings.named_members()
+        members = settings.everyone()
         if tools := options.pop("tools", None):
             choice = options.pop("tool_choice", None)
             asked = {} if choice is None else {"tool_choice": choice}
@@ -81,9 +82,10 @@ class BlendRun:
             "min_answers": settings.min_answers,
             "max_concurrency": config.get("max_concurrency"),
         }
+        fuser = settings.fuser  # after validation a Fuser or None
         self._blender = Blender(
             TracedRanker(settings.ranker, self._steps),
-            None if settings.fuser is None else TracedFuser(settings.fuser, self._steps),
+            TracedFuser(fuser, self._steps) if isinstance(fuser, Fuser) else None,
             top_k=settings.top_k,
             verify=settings.verify,
         )
@@ -102,9 +104,7 @@ class BlendRun:
         """Like `answer`, without blocking the event loop."""
         answers = await aask(self._async_calls(), self._question, **self._limits)
         contest = _Contest(answers, self._parser)
-        [blend] = await self._blender.ablend_many(
-            [contest.task(self._text)], fuse=contest.fusable
-        )
+        [blend] = await self._blender.ablend_many([contest.task(self._text)], fuse=contest.fusable)
         return self._message(contest, blend)
 
     def stream(self) -> Iterator[AIMessageChunk]:
@@ -115,7 +115,7 @@ class BlendRun:
         for part in self._blender.stream(self._text, candidates, fuse=contest.fusable):
             if isinstance(part, str):
                 streamed = True
-                yield AIMessageChunk(part)
+                yield AIMessageChunk(content=part)
             else:
                 yield self._last_chunk(contest, part, streamed=streamed)
 
@@ -128,7 +128,7 @@ class BlendRun:
         async for part in self._blender.astream(self._text, candidates, fuse=contest.fusable):
             if isinstance(part, str):
                 streamed = True
-                yield AIMessageChunk(part)
+                yield AIMessageChunk(content=part)
             else:
                 yield self._last_chunk(contest, part, streamed=streamed)
 
@@ -201,9 +201,7 @@ class BlendRun:
 class _Contest:
     """The members' answers, and which of them stand for election."""
 
-    def __init__(
-        self, answers: Answers[AIMessage], parser: BaseGenerationOutputParser[Any] | None
-    ) -> None:
+    def __init__(self, answers: Answers[AIMessage], parser: JsonOutputToolsParser | None) -> None:
         self.answers = answers
         self.standing = entrants(answers.answers, parser)
         # A tool call says exactly what to do; words for it cannot be mixed from several.

@@ -74,11 +74,11 @@ class BlendSettings(BaseModel):
 
     @model_validator(mode="after")
     def _quorum_can_be_reached(self) -> Self:
-        asked = len(self.named_members())
+        asked = len(self.everyone())
         if self.min_answers > asked:
             raise InputError(f"'min_answers' is {self.min_answers} of only {asked} members")
         return self
 
-    def named_members(self) -> dict[str, Member]:
+    def everyone(self) -> dict[str, Member]:
         """All that is asked, by name: each member `n` times."""
         return named_members(self.members, self.n)

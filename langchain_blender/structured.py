@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import BaseGenerationOutputParser
 from langchain_core.output_parsers.openai_tools import (
     JsonOutputKeyToolsParser,
+    JsonOutputToolsParser,
     PydanticToolsParser,
 )
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -33,7 +33,7 @@ class Entrant:
     message: AIMessage
 
 
-def parser_of(schema: dict[str, Any] | type) -> BaseGenerationOutputParser[Any]:
+def parser_of(schema: dict[str, Any] | type) -> JsonOutputToolsParser:
     """From a message's tool calls to an object of that schema, None where there is none."""
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         return PydanticToolsParser(tools=[schema], first_tool_only=True)
@@ -42,7 +42,7 @@ def parser_of(schema: dict[str, Any] | type) -> BaseGenerationOutputParser[Any]:
 
 
 def entrants(
-    answers: Mapping[str, AIMessage], parser: BaseGenerationOutputParser[Any] | None = None
+    answers: Mapping[str, AIMessage], parser: JsonOutputToolsParser | None = None
 ) -> list[Entrant]:
     """The answers to choose from.
 
@@ -76,7 +76,7 @@ def chosen(standing: Sequence[Entrant], ranking: Ranking) -> int:
     return max(ranking.order, key=lambda place: len(standing[place].voters))
 
 
-def _parsed(parser: BaseGenerationOutputParser[Any], message: AIMessage) -> Any:
+def _parsed(parser: JsonOutputToolsParser, message: AIMessage) -> Any:
     try:
         return parser.invoke(message, {"callbacks": []})
     except Exception:  # noqa: BLE001 - whatever a schema's own validators raise

@@ -18,8 +18,8 @@ from langchain_core.callbacks import (
     CallbackManager,
     UsageMetadataCallbackHandler,
 )
-from langchain_core.callbacks.base import BaseCallbackManager, RunManagerMixin
-from langchain_core.callbacks.manager import BaseRunManager
+from langchain_core.callbacks.base import BaseCallbackManager
+from langchain_core.callbacks.manager import AsyncRunManager, RunManager
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import RunnableConfig, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import merge_configs
@@ -40,21 +40,17 @@ the blend itself are the answer's."""
 
 
 def below(
-    manager: CallbackManager | AsyncCallbackManager | BaseRunManager | None,
-    run_id: UUID | None = None,
+    manager: CallbackManager | AsyncCallbackManager | RunManager | AsyncRunManager, run_id: UUID
 ) -> RunnableConfig:
     """The config of children of a language model's run.
 
     Args:
-        manager: of the run; or, with `run_id`, the one that the run is about to be started with.
-        run_id: of the run, where `manager` does not know it.
+        manager: the run's, or the one that it is about to be started with.
+        run_id: the run's.
     """
-    if manager is None:
-        return {}
-    kind = AsyncCallbackManager if manager.is_async else CallbackManager
-    children: BaseCallbackManager = kind(
-        handlers=[], parent_run_id=run_id if run_id is not None else manager.run_id
-    )
+    in_loop = isinstance(manager, AsyncCallbackManager | AsyncRunManager)
+    kind = AsyncCallbackManager if in_loop else CallbackManager
+    children: BaseCallbackManager = kind(handlers=[], parent_run_id=run_id)
     children.set_handlers(manager.inheritable_handlers)
     children.add_tags(manager.inheritable_tags)
     children.add_metadata(manager.inheritable_metadata)
@@ -164,7 +160,9 @@ class TracedRanker(Ranker):
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:  # noqa: ARG002
         """Rank, as the step ``rank``."""
         asked = list(tasks)
-        return self._steps.run("rank", _tasks(asked), lambda: self._ranker().rank_many(asked), _told)
+        return self._steps.run(
+            "rank", _tasks(asked), lambda: self._ranker().rank_many(asked), _told
+        )
 
     async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
         """Like `rank_many`."""

@@ -8,14 +8,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from blender_core.candidates import Ranking, Task, checked_all
 from blender_core.errors import ModelOutputError
 from blender_core.ranking.ranker import Duel, Ranker
 
-__all__ = ["JoiningRanker", "default_ranker", "joined"]
+if TYPE_CHECKING:
+    from blender_core.ranking.pair_ranker import PairRanker
+
+__all__ = ["JoiningRanker", "default_pair_ranker", "default_ranker", "joined"]
 
 
 @dataclass(slots=True)
@@ -137,8 +140,21 @@ def default_ranker() -> Ranker:
         return _default_ranker()
 
 
+def default_pair_ranker() -> PairRanker:
+    """The shipped `PairRanker()`, loaded at the first call and shared by everybody after it."""
+    with _lock:
+        return _default_pair_ranker()
+
+
 @lru_cache(maxsize=1)
 def _default_ranker() -> Ranker:
-    from blender_core.ranking.joint_ranker import JointRanker
+    from blender_core.ranking.joint_ranker import JointRanker, with_consensus
 
-    return JoiningRanker(JointRanker())
+    return JoiningRanker(JointRanker(with_consensus(_default_pair_ranker())))
+
+
+@lru_cache(maxsize=1)
+def _default_pair_ranker() -> PairRanker:
+    from blender_core.ranking.pair_ranker import PairRanker
+
+    return PairRanker()

@@ -50,6 +50,10 @@ class Ranker(ABC):
         """Rank the answers to one question."""
         return self.rank_many([Task(instruction, candidates)])[0]
 
+    async def arank(self, instruction: str, candidates: Answers) -> Ranking:
+        """Like `rank`, without blocking the event loop."""
+        return (await self.arank_many([Task(instruction, candidates)]))[0]
+
     def compare(self, instruction: str, a: Candidate | str, b: Candidate | str) -> float:
         """By how much `a` is better than `b`: mean of both orders, > 0 where `a` is better."""
         matrix = self._compared([Task(instruction, [a, b])])[0].matrix
