@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -135,15 +135,21 @@ class BlendRun:
     def _calls(self) -> dict[str, Callable[[LanguageModelInput], AIMessage]]:
         def call(name: str, member: Member) -> Callable[[LanguageModelInput], AIMessage]:
             config = self._steps.member_config(name)
-            return lambda question: as_answer(member.invoke(question, config, **self._options))
+
+            def ask_it(question: LanguageModelInput) -> AIMessage:
+                self._steps.surround()
+                return as_answer(member.invoke(question, config, **self._options))
+
+            return ask_it
 
         return {name: call(name, member) for name, member in self._members.items()}
 
-    def _async_calls(self) -> dict[str, Any]:
-        def call(name: str, member: Member) -> Any:
+    def _async_calls(self) -> dict[str, Callable[[LanguageModelInput], Awaitable[AIMessage]]]:
+        def call(name: str, member: Member) -> Callable[[LanguageModelInput], Awaitable[AIMessage]]:
             config = self._steps.member_config(name)
 
             async def ask_it(question: LanguageModelInput) -> AIMessage:
+                self._steps.surround()
                 return as_answer(await member.ainvoke(question, config, **self._options))
 
             return ask_it

@@ -22,7 +22,7 @@ from langchain_core.callbacks.base import BaseCallbackManager
 from langchain_core.callbacks.manager import AsyncRunManager, RunManager
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import RunnableConfig, RunnableGenerator, RunnableLambda
-from langchain_core.runnables.config import merge_configs
+from langchain_core.runnables.config import merge_configs, var_child_runnable_config
 
 from blender_core.candidates import Answers, Ranking, Task, name_of
 from blender_core.fusion.fuser import Fuser
@@ -84,6 +84,14 @@ class Steps:
             {"run_name": name, "tags": [HIDDEN], "metadata": {"blend_member": name}},
         )
 
+    def surround(self) -> None:
+        """Make this config the one around all that follows in the current thread's or task's context.
+
+        To be called where a member's call begins, which has a context of its own: bindings prefer
+        the config around them to the one they are given.
+        """
+        var_child_runnable_config.set(self._config)
+
     def run(self, name: str, inputs: Any, work: Callable[[], T], told: Callable[[T], Any]) -> T:
         """Do the work as a child run.
 
@@ -119,9 +127,12 @@ class Steps:
 
     def stream(self, name: str, inputs: Any, work: Callable[[], Iterator[str]]) -> Iterator[str]:
         """Yield the pieces of a text, written in a child run."""
+
+        def written(_: Any) -> Iterator[str]:
+            yield from work()
+
         with self._timed(name):
-            step = RunnableGenerator(lambda _: work(), name=name)
-            yield from step.stream(inputs, self._step_config())
+            yield from RunnableGenerator(written, name=name).stream(inputs, self._step_config())
 
     async def astream(
         self, name: str, inputs: Any, work: Callable[[], AsyncIterator[str]]
