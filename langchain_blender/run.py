@@ -14,7 +14,7 @@ from langchain_core.output_parsers.openai_tools import JsonOutputToolsParser
 from langchain_core.runnables import RunnableConfig
 
 from blender_core.blend import Blender
-from blender_core.candidates import Blend, Candidate, Task
+from blender_core.candidates import Blend, Candidate, Ranking, Task
 from blender_core.errors import describe
 from blender_core.fusion.fuser import Fuser
 from blender_core.members import Answers, aask, ask
@@ -199,6 +199,8 @@ class BlendRun:
                 "total": time.perf_counter() - self._start,
             },
         }
+        if unjudged := _unjudged(ranking):
+            report["unjudged"] = unjudged
         if self._parser is not None:
             report["votes"] = {entrant.voters[0]: len(entrant.voters) for entrant in standing}
         return report
@@ -220,3 +222,15 @@ class _Contest:
             question,
             [Candidate(answer_text(e.message), source=e.voters[0]) for e in self.standing],
         )
+
+
+def _unjudged(ranking: Ranking) -> int:
+    """How many of the comparisons made came to nothing, as a judge's failed calls do."""
+    texts = [candidate.text for candidate in ranking.candidates]
+    judged = {
+        (texts[first], texts[second])
+        for first in range(len(texts))
+        for second in range(len(texts))
+        if first != second and not math.isnan(ranking.matrix[first, second])
+    }
+    return max(ranking.passes - len(judged), 0)

@@ -22,7 +22,7 @@ from langchain_core.callbacks.base import BaseCallbackManager
 from langchain_core.callbacks.manager import AsyncRunManager, RunManager
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import RunnableConfig, RunnableGenerator, RunnableLambda
-from langchain_core.runnables.config import merge_configs, var_child_runnable_config
+from langchain_core.runnables.config import ensure_config, merge_configs, var_child_runnable_config
 
 from blender_core.candidates import Answers, Ranking, Task, name_of
 from blender_core.fusion.fuser import Fuser
@@ -68,7 +68,8 @@ class Steps:
     """
 
     def __init__(self, config: RunnableConfig) -> None:
-        self._config = config
+        self._config = ensure_config(config)
+        self._config.pop("run_name", None)  # not the children's
         self._usage = UsageMetadataCallbackHandler()
         self.seconds: dict[str, float] = {}
 
@@ -85,7 +86,7 @@ class Steps:
         )
 
     def surround(self) -> None:
-        """Make this config the one around all that follows in the current thread's or task's context.
+        """Make the children's config the one around all that follows in this context.
 
         To be called where a member's call begins, which has a context of its own: bindings prefer
         the config around them to the one they are given.
