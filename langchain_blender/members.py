@@ -32,7 +32,8 @@ def named_members(given: object, n: int = 1) -> dict[str, Member]:
         n: how often each is asked (best-of-n).
 
     Raises:
-        InputError: there is no member, or something is neither a runnable nor a string.
+        InputError: there is no member, something is neither a runnable nor a string, or there is
+            no chat model of that name.
         MissingExtraError: a string is given and ``langchain`` is not installed.
 
     >>> from langchain_core.runnables import RunnableLambda
@@ -142,7 +143,10 @@ def _member(given: object) -> Member:
             raise MissingExtraError(f"a member given as a string ({given!r})", "agents")
         from langchain.chat_models import init_chat_model
 
-        return init_chat_model(given)
+        try:
+            return init_chat_model(given)
+        except Exception as error:
+            raise InputError(f"cannot make a chat model of {given!r}: {error}") from error
     raise InputError(
         "a member must be a chat model, another runnable or a string such as 'openai:gpt-4o', "
         f"got {type(given).__name__}"

@@ -18,6 +18,7 @@ from blender_core.candidates import Blend, Candidate, Ranking, Task
 from blender_core.errors import describe
 from blender_core.fusion.fuser import Fuser
 from blender_core.members import Answers, aask, ask
+from blender_core.ranking.joining import load_ahead
 from langchain_blender.members import Member, as_answer, with_tools
 from langchain_blender.messages import (
     answer_text,
@@ -82,6 +83,8 @@ class BlendRun:
             "min_answers": settings.min_answers,
             "max_concurrency": config.get("max_concurrency"),
         }
+        if settings.ranker is None:
+            load_ahead()
         fuser = settings.fuser  # after validation a Fuser or None
         self._blender = Blender(
             TracedRanker(settings.ranker, self._steps),

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from blender_core._version import __version__
+from blender_core.cli.ask import ask
 from blender_core.cli.blend import blend
 from blender_core.cli.compare import compare
 from blender_core.cli.data import data
@@ -53,7 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, rank, compare, fuse, blend, evaluate):
+for command in (demo, ask, rank, compare, fuse, blend, evaluate):
     app.command(no_args_is_help=False)(command)
 app.add_typer(data, name="data")
 app.add_typer(train, name="train")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import shorten
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -20,6 +21,7 @@ __all__ = [
     "passes_of",
     "plain",
     "ranking_view",
+    "report_view",
     "short",
 ]
 
@@ -101,6 +103,34 @@ def fused_view(title: str, task: Task, text: str) -> RenderableType:
     """The fused text, and of what."""
     names = _names(task.candidates)
     return _text_view(title, task, text, f"fused from {', '.join(names)}")
+
+
+def report_view(report: Mapping[str, Any]) -> RenderableType:
+    """Who was asked, how their answers compare, who failed, and what became of it all."""
+    table = Table(show_edge=False)
+    table.add_column("rank", justify="right")
+    table.add_column("member", overflow="fold")
+    table.add_column("score", justify="right")
+    table.add_column("seconds", justify="right")
+    seconds = report["seconds"]["members"]
+    for rank, name in enumerate(report["order"], start=1):
+        score = f"{report['scores'][name]:.4g}"
+        table.add_row(str(rank), plain(one_line(name)), score, f"{seconds[name]:.2f}")
+    for name in report["failures"]:
+        table.add_row("-", plain(one_line(name)), "failed", f"{seconds[name]:.2f}")
+    failures = [
+        plain(one_line(f"{name}: {error}"), "red") for name, error in report["failures"].items()
+    ]
+    verdict = report["verdict"]
+    origin = "fused from" if report["fused"] else "the answer of"
+    said = f"{origin} {', '.join(report['sources'])} · {verdict['reason']}"
+    if verdict["error"]:
+        said += f" ({verdict['error']})"
+    steps = [
+        f"{step} {took:.2f} s" for step, took in report["seconds"].items() if step != "members"
+    ]
+    said += f" · {report['passes']} passes · {', '.join(steps)}"
+    return Group(table, *failures, plain(one_line(said), "dim"))
 
 
 def _text_view(title: str, task: Task, text: str, said: str) -> RenderableType:

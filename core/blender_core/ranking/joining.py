@@ -18,7 +18,7 @@ from blender_core.ranking.ranker import Duel, Ranker
 if TYPE_CHECKING:
     from blender_core.ranking.pair_ranker import PairRanker
 
-__all__ = ["JoiningRanker", "default_pair_ranker", "default_ranker", "joined"]
+__all__ = ["JoiningRanker", "default_pair_ranker", "default_ranker", "joined", "load_ahead"]
 
 
 @dataclass(slots=True)
@@ -144,6 +144,15 @@ def default_pair_ranker() -> PairRanker:
     """The shipped `PairRanker()`, loaded at the first call and shared by everybody after it."""
     with _lock:
         return _default_pair_ranker()
+
+
+def load_ahead() -> None:
+    """Begin to load the default ranker, in a thread, where nobody has yet.
+
+    It takes seconds (of which torch's import is most) that pass while members answer.
+    """
+    if not _default_ranker.cache_info().currsize and not _lock.locked():
+        Thread(target=default_ranker, name="blended-llm-load", daemon=True).start()
 
 
 @lru_cache(maxsize=1)
