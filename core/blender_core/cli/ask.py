@@ -112,8 +112,8 @@ def ask(
 
 
 def _reason(error: Any) -> str:
-    setting = "--" + "-".join(map(str, error["loc"])).replace("_", "-")
-    return f"{setting.replace('--members', '--member')}: {error['msg'].removeprefix('Value error, ')}"
+    setting = "-".join(map(str, error["loc"])).replace("_", "-").replace("members", "member")
+    return f"--{setting}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _ranker(name: str, judge: str | None, loading: Loading) -> Ranker | None:
