@@ -29,7 +29,7 @@ def named_members(given: object, n: int = 1) -> dict[str, Member]:
         given: runnables or strings such as ``"openai:gpt-4o"`` (needs the package ``langchain``),
             as a list or by name. In a list, each is named after its model; equal names are
             numbered.
-        n: how often each is asked (best-of-n).
+        n: how often each is asked (best-of-n); the second time as ``name (2)``.
 
     Raises:
         InputError: there is no member, something is neither a runnable nor a string, or there is
@@ -39,7 +39,7 @@ def named_members(given: object, n: int = 1) -> dict[str, Member]:
     >>> from langchain_core.runnables import RunnableLambda
     >>> model = RunnableLambda(str, name="echo")
     >>> list(named_members([model, model])), list(named_members({"a": model}, n=2))
-    (['echo', 'echo #2'], ['a', 'a #2'])
+    (['echo', 'echo #2'], ['a', 'a (2)'])
     """
     if isinstance(given, Mapping):
         pairs = [(str(name), _member(member)) for name, member in given.items()]
@@ -55,8 +55,9 @@ def named_members(given: object, n: int = 1) -> dict[str, Member]:
         raise InputError("'members' is empty: there is nobody to ask")
     named: dict[str, Member] = {}
     for name, member in pairs:
-        for _ in range(n):
-            named[_unused(name, named)] = member
+        name = _unused(name, named)
+        for turn in range(1, n + 1):
+            named[name if turn == 1 else f"{name} ({turn})"] = member
     return named
 
 
