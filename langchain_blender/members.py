@@ -54,8 +54,8 @@ def named_members(given: object, n: int = 1) -> dict[str, Member]:
     if not pairs:
         raise InputError("'members' is empty: there is nobody to ask")
     named: dict[str, Member] = {}
-    for name, member in pairs:
-        name = _unused(name, named)
+    for wanted, member in pairs:
+        name = _unused(wanted, named)
         for turn in range(1, n + 1):
             named[name if turn == 1 else f"{name} ({turn})"] = member
     return named

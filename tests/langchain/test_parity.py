@@ -205,9 +205,7 @@ def longest(pair: Any) -> float:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("kind", "name"), CASES)
-async def test_every_way_of_calling_does_the_same(
-    scenario: Scenario, kind, way: Callable[..., Any]
-):
+async def test_every_way_of_calling_does_the_same(kind, name, way: Callable[..., Any]):
     scenario = SCENARIOS[name]
     model = kind(
         members=scenario.members,
