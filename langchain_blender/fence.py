@@ -33,9 +33,10 @@ class Fence:
         digest = sha256()
         for text in texts:
             digest.update(sha256(text.encode("utf-8", "surrogatepass")).digest())
-        while any((token := digest.hexdigest()[:16]) in text.lower() for text in texts):
+        self.token = digest.hexdigest()[:16]
+        while any(self.token in text.lower() for text in texts):
             digest.update(b"again")
-        self.token = token
+            self.token = digest.hexdigest()[:16]
 
     def block(self, kind: str, text: str) -> str:
         """The text between an opening and a closing tag."""

@@ -1,0 +1,178 @@
+"""Many calls at once: nothing lost, nothing swapped, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+import threading
+import time
+import tracemalloc
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from talking_models import Talker
+
+from blender_core import PairRanker
+from blender_core.testing import ScriptedComparator, ScriptedFuser
+from langchain_blender import Blend, BlendedChatModel, BlendedLLM, ChatComparator
+
+KINDS = pytest.mark.parametrize("kind", [Blend, BlendedChatModel, BlendedLLM])
+
+
+def longest(pair: Any) -> float:
+    return float(len(pair.first) - len(pair.second))
+
+
+class PacedComparator(ScriptedComparator):
+    """Takes a millisecond a call, as a model would."""
+
+    def logits(self, pairs):
+        time.sleep(0.001)
+        return super().logits(pairs)
+
+
+def numbered(kind: Any, comparator: Any, **settings: Any) -> Any:
+    return kind(
+        members={
+            "short": Talker(says=lambda question: f"<{question}>", seconds=0.01),
+            "long": Talker(says=lambda question: f"<{question}> for sure", seconds=0.02),
+            "last": Talker(says=lambda question: f"<{question}>, yes", seconds=0.0),
+        },
+        ranker=PairRanker(comparator),
+        **settings,
+    )
+
+
+def text(answer: Any) -> str:
+    return str(answer.text) if isinstance(answer, AIMessage) else answer
+
+
+@KINDS
+async def test_two_hundred_at_once_get_their_own_answers_and_share_batches(kind):
+    comparator = PacedComparator(longest)
+    model = numbered(
+        kind,
+        comparator,
+        fuser=ScriptedFuser(lambda task: f"{task.source}: {task.candidates[0].text} in truth"),
+    )
+    tasks_before, threads_before = asyncio.all_tasks(), threading.active_count()
+    answers = await asyncio.gather(*(model.ainvoke(f"question {i}") for i in range(200)))
+    for i, answer in enumerate(answers):
+        assert text(answer) == f"question {i}: <question {i}> for sure in truth"
+    # 200 rankings and 200 duels, each one call if alone.
+    assert len(comparator.calls) < 100
+    assert sum(map(len, comparator.calls)) == 200 * (6 + 2)
+    assert asyncio.all_tasks() == tasks_before
+    for _ in range(100):
+        ours = [t for t in threading.enumerate() if t.name.startswith("blended-llm")]
+        if not ours:
+            break
+        await asyncio.sleep(0.01)
+    assert not ours
+    # Beside ours only the loop's own pool of threads, which is bounded.
+    assert threading.active_count() - threads_before <= 40
+
+
+@KINDS
+def test_a_batch_of_threads_gets_its_own_answers_and_shares_batches(kind):
+    comparator = PacedComparator(longest)
+    answers = numbered(kind, comparator).batch([f"question {i}" for i in range(60)])
+    for i, answer in enumerate(answers):
+        assert text(answer) == f"<question {i}> for sure"
+    assert len(comparator.calls) < 60
+
+
+async def test_memory_stays_flat():
+    model = numbered(BlendedChatModel, ScriptedComparator(longest))
+    model.members["short"].seconds = model.members["long"].seconds = 0.0
+
+    async def some(count: int) -> None:
+        await asyncio.gather(*(model.ainvoke(f"question {i}") for i in range(count)))
+        for member in model.members.values():
+            member.asked.clear()
+        model.ranker.comparator.calls.clear()
+
+    await some(100)
+    tracemalloc.start()
+    await some(100)
+    gc.collect()
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(5):
+        await some(100)
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 200_000  # bytes, for 500 calls
+
+
+@KINDS
+async def test_cancelling_cancels_the_members(kind):
+    members = {f"m{place}": Talker(seconds=30.0) for place in range(3)}
+    model = kind(members=members, ranker=PairRanker(ScriptedComparator(longest)))
+    before = asyncio.all_tasks()
+    call = asyncio.create_task(model.ainvoke("never mind"))
+    await asyncio.sleep(0.05)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert [member.gone for member in members.values()] == [["never mind"]] * 3
+    assert asyncio.all_tasks() == before
+
+
+@KINDS
+async def test_leaving_a_stream_leaves_nothing(kind):
+    members = {"m": Talker(), "n": Talker()}
+    model = kind(
+        members=members,
+        ranker=PairRanker(ScriptedComparator(longest)),
+        fuser=Talker(says=lambda question: "many words " * 50),
+        verify=False,
+    )
+    before = asyncio.all_tasks()
+    async for _ in model.astream("q"):
+        break
+    gc.collect()
+    await asyncio.sleep(0.05)
+    assert asyncio.all_tasks() == before
+
+
+async def test_cancelling_cancels_the_judges_calls():
+    judge = Talker(seconds=30.0)
+    model = BlendedChatModel(
+        members=[Talker(), Talker()],
+        ranker=PairRanker(ChatComparator(judge, structured=False)),
+    )
+    before = asyncio.all_tasks()
+    call = asyncio.create_task(model.ainvoke("never mind"))
+    await asyncio.sleep(0.1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert len(judge.gone) == 1  # both texts are the same: one question
+    assert asyncio.all_tasks() == before
+
+
+async def test_the_loop_goes_on_while_the_default_ranker_reads():
+    model = BlendedChatModel(
+        members=[
+            Talker(says=lambda question: f"{question} is four, and here is why. " * 20),
+            Talker(says=lambda question: f"I do not know what {question} is. " * 20),
+        ]
+    )
+    await model.ainvoke("2 + 2")  # loads it
+    late = 0.0
+
+    async def watch() -> None:
+        nonlocal late
+        while True:
+            start = time.perf_counter()
+            await asyncio.sleep(0.005)
+            late = max(late, time.perf_counter() - start)
+
+    watching = asyncio.create_task(watch())
+    answer = await model.ainvoke("3 + 1")
+    watching.cancel()
+    assert re.match(r"3 \+ 1|I do not", str(answer.text))
+    assert late < 0.25
