@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langchain_blender.chat_model import BlendedChatModel
     from langchain_blender.compressor import PairRankerCompressor
     from langchain_blender.llm import BlendedLLM
-    from langchain_blender.middleware import BlendMiddleware
+    from langchain_blender.middleware import BlendMiddleware as BlendMiddleware
     from langchain_blender.tool import PickBestAnswer
 
 _HOME = {
@@ -33,9 +33,9 @@ _HOME = {
 }
 """Where each public name lives. `BlendMiddleware` needs ``langchain``, the others only its core."""
 
+# `BlendMiddleware` is not among them: a star import must not need ``langchain``.
 __all__ = [
     "Blend",
-    "BlendMiddleware",
     "BlendedChatModel",
     "BlendedLLM",
     "ChatComparator",
@@ -54,4 +54,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(_HOME)

@@ -12,6 +12,8 @@ Run as a program it prints its port and serves until it is stopped. The path say
 * ``down``: status 500
 * ``tool``: a call of the first tool that is offered
 * ``judge``: the letter of the longer answer, with log probabilities where they are asked for
+
+Asked for an object, all that answer say which of two answers is longer.
 """
 
 from __future__ import annotations
@@ -120,9 +122,13 @@ def _message(behaviour: str, asked: dict[str, Any]) -> dict[str, Any]:
         call = {"name": function["name"], "arguments": json.dumps(words)}
         calls = [{"id": "call_1", "type": "function", "function": call}]
         return {"role": "assistant", "content": None, "tool_calls": calls}
+    blocks = re.findall(r"<answer-([AB])-\w+>\n(.*?)\n</answer", question, re.DOTALL)
+    longer = max(blocks, key=lambda block: len(block[1]), default=("", ""))[0]
     if behaviour == "judge":
-        blocks = re.findall(r"<answer-([AB])-\w+>\n(.*?)\n</answer", question, re.DOTALL)
-        return {"role": "assistant", "content": max(blocks, key=lambda b: len(b[1]))[0]}
+        return {"role": "assistant", "content": longer}
+    if "response_format" in asked:
+        verdict = {"better": longer, "confidence": 0.9}
+        return {"role": "assistant", "content": json.dumps(verdict)}
     text = ANSWERS.get((question, asked["model"]), f"{asked['model']} says: {question}")
     return {"role": "assistant", "content": text}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import blender_core
+import langchain_blender
 
 HEAVY = ["huggingface_hub", "numpy", "safetensors", "tokenizers", "torch", "transformers"]
 LOADED = f"import json, sys; print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))"
@@ -91,3 +92,42 @@ except SystemExit as end:
     assert not end.code, end.code
 """
     assert loaded_after(code) == []
+
+
+def test_langchain_classes_are_there_typed_and_load_nothing_heavy():
+    names = ast.literal_eval(
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "from langchain_blender import *; print(sorted(n for n in dir() if n[0] != '_'))",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    )
+    assert names == sorted(langchain_blender.__all__)
+    for name in dir(langchain_blender):
+        assert getattr(langchain_blender, name).__name__ == name
+    heavy = loaded_after("from langchain_blender import *; ")
+    assert heavy == ["numpy"]
+
+
+def test_without_langchain_only_the_middleware_is_missing():
+    code = """
+import sys
+sys.modules["langchain"] = None
+from langchain_blender import *
+from blender_core.errors import MissingExtraError
+import langchain_blender
+try:
+    langchain_blender.BlendMiddleware
+except MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "BlendMiddleware needs an optional dependency: pip install 'blended-llm[agents]'" in (
+        done.stdout
+    )
