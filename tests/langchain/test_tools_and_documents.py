@@ -23,6 +23,7 @@ from talking_models import Talker
 from blender_core import ConsensusRanker, PairRanker
 from blender_core.candidates import Pair
 from blender_core.errors import InputError
+from blender_core.prompting.judge import Judgement
 from blender_core.testing import ScriptedComparator, ScriptedFuser
 from langchain_blender import (
     BlendedChatModel,
@@ -32,7 +33,6 @@ from langchain_blender import (
     PairRankerCompressor,
     PickBestAnswer,
 )
-from langchain_blender.chat_comparator import Judgement
 
 
 def longest(pair: Any) -> float:

@@ -1,0 +1,1 @@
+"""What chat models are asked, whichever framework asks them: prompts that hold hostile texts."""
