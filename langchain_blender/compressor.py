@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from typing_extensions import Self
 
 from blender_core.candidates import Ranking
 from blender_core.errors import InputError
-from blender_core.ranking.joining import default_pair_ranker
+from blender_core.ranking.joining import LaterRanker, default_pair_ranker
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import Schedule, schedule_named
@@ -83,16 +82,18 @@ class PairRankerCompressor(BaseDocumentCompressor):
         """Like `compress_documents`, without blocking the event loop."""
         if not documents:
             return []
-        ranker = TracedRanker(
-            await asyncio.to_thread(self._ranker), Steps({"callbacks": callbacks})
-        )
+        ranker = TracedRanker(self._ranker(), Steps({"callbacks": callbacks}))
         return self._best(documents, await ranker.arank(query, [d.page_content for d in documents]))
 
     def _ranker(self) -> Ranker:
-        ranker = default_pair_ranker() if self.ranker is None else self.ranker
-        if self.schedule is None or not isinstance(ranker, PairRanker):
-            return ranker
-        return PairRanker(ranker.comparator, schedule=self.schedule, aggregation=ranker.aggregation)
+        if self.schedule is None and self.ranker is not None:
+            return self.ranker
+        return LaterRanker(self._scheduled)
+
+    def _scheduled(self) -> Ranker:
+        ranker = self.ranker if isinstance(self.ranker, PairRanker) else default_pair_ranker()
+        schedule = ranker.schedule if self.schedule is None else self.schedule
+        return PairRanker(ranker.comparator, schedule=schedule, aggregation=ranker.aggregation)
 
     def _best(self, documents: Sequence[Document], ranking: Ranking) -> list[Document]:
         return [

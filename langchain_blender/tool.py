@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Literal
 
 from langchain_core.tools import BaseTool
@@ -10,7 +9,7 @@ from langchain_core.tools.base import ArgsSchema
 from pydantic import BaseModel, ConfigDict, Field
 
 from blender_core.candidates import Ranking
-from blender_core.ranking.joining import default_ranker, joined
+from blender_core.ranking.joining import shared
 from blender_core.ranking.ranker import Ranker
 
 __all__ = ["PickBestAnswer"]
@@ -44,16 +43,12 @@ class PickBestAnswer(BaseTool):
     ranker: Ranker | None = Field(default=None, exclude=True)
 
     def _run(self, question: str, answers: list[str], **_: Any) -> tuple[str, dict[str, Any]]:
-        ranker = default_ranker() if self.ranker is None else joined(self.ranker)
-        return _result(ranker.rank(question, answers))
+        return _result(shared(self.ranker).rank(question, answers))
 
     async def _arun(
         self, question: str, answers: list[str], **_: Any
     ) -> tuple[str, dict[str, Any]]:
-        ranker = (
-            await asyncio.to_thread(default_ranker) if self.ranker is None else joined(self.ranker)
-        )
-        return _result(await ranker.arank(question, answers))
+        return _result(await shared(self.ranker).arank(question, answers))
 
 
 def _result(ranking: Ranking) -> tuple[str, dict[str, Any]]:

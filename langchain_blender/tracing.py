@@ -6,7 +6,6 @@ model or an LLM has to make them from its own run (`below`).
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs, var_ch
 
 from blender_core.candidates import Answers, Ranking, Task, name_of
 from blender_core.fusion.fuser import Fuser
-from blender_core.ranking.joining import default_ranker, joined
+from blender_core.ranking.joining import shared
 from blender_core.ranking.ranker import Duel, Ranker
 from langchain_blender.messages import total_usage
 
@@ -166,46 +165,32 @@ class TracedRanker(Ranker):
     """A ranker each of whose answers is a step of a blend."""
 
     def __init__(self, ranker: Ranker | None, steps: Steps) -> None:
-        self._given = ranker
+        self._ranker = shared(ranker)
         self._steps = steps
 
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:  # noqa: ARG002
         """Rank, as the step ``rank``."""
         asked = list(tasks)
-        return self._steps.run(
-            "rank", _tasks(asked), lambda: self._ranker().rank_many(asked), _told
-        )
+        return self._steps.run("rank", _tasks(asked), lambda: self._ranker.rank_many(asked), _told)
 
     async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
         """Like `rank_many`."""
         asked = list(tasks)
-
-        async def work() -> list[Ranking]:
-            return await (await self._aranker()).arank_many(asked)
-
-        return await self._steps.arun("rank", _tasks(asked), work, _told)
+        return await self._steps.arun(
+            "rank", _tasks(asked), lambda: self._ranker.arank_many(asked), _told
+        )
 
     def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """Compare, as the step ``verify``."""
         return self._steps.run(
-            "verify", _duels(duels), lambda: self._ranker().duel_many(duels), _logits
+            "verify", _duels(duels), lambda: self._ranker.duel_many(duels), _logits
         )
 
     async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """Like `duel_many`."""
-
-        async def work() -> list[tuple[float, float]]:
-            return await (await self._aranker()).aduel_many(duels)
-
-        return await self._steps.arun("verify", _duels(duels), work, _logits)
-
-    def _ranker(self) -> Ranker:
-        return default_ranker() if self._given is None else joined(self._given)
-
-    async def _aranker(self) -> Ranker:
-        if self._given is None:
-            return await asyncio.to_thread(default_ranker)  # the first call loads it
-        return joined(self._given)
+        return await self._steps.arun(
+            "verify", _duels(duels), lambda: self._ranker.aduel_many(duels), _logits
+        )
 
 
 class TracedFuser(Fuser):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +18,15 @@ from blender_core.ranking.ranker import Duel, Ranker
 if TYPE_CHECKING:
     from blender_core.ranking.pair_ranker import PairRanker
 
-__all__ = ["JoiningRanker", "default_pair_ranker", "default_ranker", "joined", "load_ahead"]
+__all__ = [
+    "JoiningRanker",
+    "LaterRanker",
+    "default_pair_ranker",
+    "default_ranker",
+    "joined",
+    "load_ahead",
+    "shared",
+]
 
 
 @dataclass(slots=True)
@@ -132,6 +140,38 @@ def joined(ranker: Ranker) -> Ranker:
         if shared is None:
             shared = _joined[id(ranker)] = JoiningRanker(ranker)
         return shared
+
+
+class LaterRanker(Ranker):
+    """A ranker that is loaded when it is first asked, in a thread where there is a loop.
+
+    Args:
+        load: loads it, or gives the one that is loaded.
+    """
+
+    def __init__(self, load: Callable[[], Ranker]) -> None:
+        self._load = load
+
+    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
+        """Rank many tasks."""
+        return self._load().rank_many(tasks, show_progress=show_progress)
+
+    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_many`, without blocking the event loop."""
+        return await (await asyncio.to_thread(self._load)).arank_many(tasks)
+
+    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """The ranker's duels."""
+        return self._load().duel_many(duels)
+
+    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Like `duel_many`, without blocking the event loop."""
+        return await (await asyncio.to_thread(self._load)).aduel_many(duels)
+
+
+def shared(ranker: Ranker | None) -> Ranker:
+    """What users of a framework hand over as ranker, fit for many callers: None is the default."""
+    return LaterRanker(default_ranker) if ranker is None else joined(ranker)
 
 
 def default_ranker() -> Ranker:

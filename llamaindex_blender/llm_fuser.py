@@ -1,0 +1,93 @@
+"""LLMFuser: an LLM that writes one answer from the best ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.llms import LLM
+from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
+
+from blender_core.candidates import Answers, Task
+from blender_core.errors import InputError
+from blender_core.fusion.fuser import Fuser
+from blender_core.prompting.fusion import FUSION_INSTRUCTIONS, fusion_blocks
+
+__all__ = ["FUSION_PROMPT", "LLMFuser", "check_variables"]
+
+FUSION_PROMPT = ChatPromptTemplate(
+    [
+        ChatMessage(role=MessageRole.SYSTEM, content=FUSION_INSTRUCTIONS),
+        ChatMessage(role=MessageRole.USER, content="{question}\n\n{answers}"),
+    ]
+)
+"""The default prompt of `LLMFuser`."""
+
+
+class LLMFuser(Fuser):
+    """Fuses answers with any LLM.
+
+    Every answer stands in a block of its own, whose tags no answer can forge (see `Fence`).
+
+    Args:
+        llm: writes.
+        prompt: with the variables ``question`` and ``answers``, both of them blocks already, and
+            ``token``, in which the blocks' tags end.
+
+    Raises:
+        InputError: `llm` is none, or the prompt lacks question or answers.
+    """
+
+    def __init__(self, llm: LLM, *, prompt: BasePromptTemplate | None = None) -> None:
+        if not isinstance(llm, LLM):
+            raise InputError(f"'llm' must be an LLM, got {type(llm).__name__}")
+        self.llm = llm
+        self.prompt = FUSION_PROMPT if prompt is None else prompt
+
+    @property
+    def prompt(self) -> BasePromptTemplate:
+        """What is asked; checked where it is set."""
+        return self._prompt
+
+    @prompt.setter
+    def prompt(self, prompt: BasePromptTemplate) -> None:
+        check_variables(prompt, {"question", "answers"})
+        self._prompt = prompt
+
+    def fuse_many(self, tasks: Sequence[Task]) -> list[str]:
+        """Fuse the candidates of each task, given best first."""
+        return [
+            self.llm.predict(self.prompt, **fusion_blocks(task.source, task.candidates))
+            for task in tasks
+        ]
+
+    async def afuse_many(self, tasks: Sequence[Task]) -> list[str]:
+        """Like `fuse_many`, without blocking the event loop."""
+        return [
+            await self.llm.apredict(self.prompt, **fusion_blocks(task.source, task.candidates))
+            for task in tasks
+        ]
+
+    def stream(self, instruction: str, candidates: Answers) -> Iterator[str]:
+        """Yield the fused text as the LLM writes it."""
+        task = Task(instruction, candidates)
+        yield from self.llm.stream(self.prompt, **fusion_blocks(task.source, task.candidates))
+
+    async def astream(self, instruction: str, candidates: Answers) -> AsyncIterator[str]:
+        """Like `stream`, without blocking the event loop."""
+        task = Task(instruction, candidates)
+        blocks = fusion_blocks(task.source, task.candidates)
+        async for piece in await self.llm.astream(self.prompt, **blocks):
+            yield piece
+
+
+def check_variables(prompt: BasePromptTemplate, needed: set[str]) -> None:
+    """Check that a prompt shows what it is about.
+
+    Raises:
+        InputError: it is no prompt template, or lacks a needed variable.
+    """
+    if not isinstance(prompt, BasePromptTemplate):
+        raise InputError(f"a prompt must be a prompt template, got {type(prompt).__name__}")
+    if missing := needed - set(prompt.template_vars):
+        raise InputError(f"the prompt has no variable {sorted(missing)}")

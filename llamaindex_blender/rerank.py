@@ -1,0 +1,210 @@
+"""PairRankerRerank: synthesized responses (or passages) compared two by two for a query."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llama_index.core.bridge.pydantic import Field, PrivateAttr, field_serializer, model_validator
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from llama_index_instrumentation import get_dispatcher
+from typing_extensions import Self
+
+from blender_core.candidates import Ranking
+from blender_core.errors import InputError
+from blender_core.ranking.aggregation import aggregation_named
+from blender_core.ranking.joining import LaterRanker, default_pair_ranker, default_ranker, joined
+from blender_core.ranking.matrix import completed
+from blender_core.ranking.pair_ranker import PairRanker
+from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.schedules import schedule_named
+
+__all__ = ["PairRankerRerank"]
+
+dispatcher = get_dispatcher(__name__)
+
+_DEFAULTS = ("full", "max_logits")
+
+
+class PairRankerRerank(BaseNodePostprocessor):
+    """Compares nodes two by two for the query and returns them best first, as new ones.
+
+    Made for responses that several engines synthesized (`ResponseRetriever`), and works for
+    passages. A node's text is read without its metadata. The nodes returned have the score of the
+    ranking (a float, higher is better), and in their metadata, kept out of prompts, their
+    ``rank`` (1 is best; ties share one) and ``win_probability``: how likely, by the ranker's own
+    uncalibrated logits, the node is better than one of the others drawn at random.
+
+    Args:
+        ranker: orders the texts; None takes `model`.
+        model: hub id or folder of a pairwise ranker; None is the ranker that is shipped:
+            `JointRanker()`, or, with another schedule or aggregation than its own, `PairRanker()`.
+        top_n: how many nodes are returned at most.
+        schedule: which pairs are compared, by name; for pairwise rankers.
+        aggregation: how comparisons become scores, by name; for pairwise rankers.
+        min_margin: drops nodes that the best one beats by more than this logit (mean of both
+            orders); None drops none.
+
+    Raises:
+        ValidationError: unknown schedule or aggregation, or one that the ranker has no use for;
+            both `ranker` and `model`; a number out of range.
+    """
+
+    ranker: Any = Field(default=None, description="Orders the texts.")
+    model: str | None = Field(default=None, description="Hub id or folder of a pairwise ranker.")
+    top_n: int = Field(default=3, ge=1, description="How many nodes are returned at most.")
+    schedule: str = Field(default="full", description="Which pairs are compared.")
+    aggregation: str = Field(default="max_logits", description="How comparisons become scores.")
+    min_margin: float | None = Field(
+        default=None, ge=0, description="Drops nodes that the best beats by more than this logit."
+    )
+    _asked: Ranker = PrivateAttr()
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name by which LlamaIndex knows this kind."""
+        return "PairRankerRerank"
+
+    @model_validator(mode="after")
+    def _settings_go_together(self) -> Self:
+        schedule_named(self.schedule)
+        aggregation_named(self.aggregation)
+        if isinstance(self.ranker, str):
+            raise InputError(
+                f"this was saved with a ranker that is an object, a {self.ranker}, which cannot "
+                "be restored: give model=, or put the ranker in its place"
+            )
+        self._asked = LaterRanker(cache(self._load))
+        if self.ranker is None:
+            return self
+        if not isinstance(self.ranker, Ranker):
+            raise InputError(f"'ranker' must be a Ranker, got {type(self.ranker).__name__}")
+        if self.model is not None:
+            raise InputError("give 'ranker' or 'model', not both")
+        if self._asks_otherwise and not isinstance(self.ranker, PairRanker):
+            raise InputError(
+                f"'schedule' and 'aggregation' are for a PairRanker; "
+                f"a {type(self.ranker).__name__} has none"
+            )
+        return self
+
+    @field_serializer("ranker")
+    def _ranker_by_name(self, ranker: Any) -> str | None:
+        return None if ranker is None else type(ranker).__name__
+
+    @property
+    def _asks_otherwise(self) -> bool:
+        return (self.schedule, self.aggregation) != _DEFAULTS
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        with _reported(self, nodes, query_bundle) as reranking:
+            if nodes:
+                ranking = self._asked.rank(reranking.query, _texts(nodes))
+                reranking.nodes = self._best(nodes, ranking)
+        return reranking.nodes
+
+    @dispatcher.span
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        with _reported(self, nodes, query_bundle) as reranking:
+            if nodes:
+                ranking = await self._asked.arank(reranking.query, _texts(nodes))
+                reranking.nodes = self._best(nodes, ranking)
+        return reranking.nodes
+
+    def _load(self) -> Ranker:
+        plan: dict[str, Any] = {"schedule": self.schedule, "aggregation": self.aggregation}
+        if self.model is not None:
+            return joined(PairRanker.from_pretrained(self.model, **plan))
+        if not self._asks_otherwise:
+            return default_ranker() if self.ranker is None else joined(self.ranker)
+        ranker = default_pair_ranker() if self.ranker is None else self.ranker
+        return joined(PairRanker(ranker.comparator, **plan))
+
+    def _best(self, nodes: list[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
+        matrix = completed(ranking.matrix).astype(np.float64)
+        margins = (matrix - matrix.T) / 2.0  # [i, j]: by how much i beats j, both orders
+        best = ranking.order[0]
+        kept = [
+            place
+            for place in ranking.order
+            if self.min_margin is None or margins[best, place] <= self.min_margin
+        ]
+        return [_ranked(nodes[place], ranking, margins, place) for place in kept[: self.top_n]]
+
+
+@dataclass
+class _Reranking:
+    """A ranking under way: the query's text, and what comes out."""
+
+    query: str
+    nodes: list[NodeWithScore] = field(default_factory=list)
+
+
+@contextmanager
+def _reported(
+    rerank: PairRankerRerank, nodes: list[NodeWithScore], query_bundle: QueryBundle | None
+) -> Iterator[_Reranking]:
+    """LlamaIndex's events of both kinds around a ranking, also where it fails.
+
+    Raises:
+        InputError: there is no query.
+    """
+    if query_bundle is None:
+        raise InputError(
+            "comparing needs the query: give query_str= or query_bundle= to postprocess_nodes"
+        )
+    reranking = _Reranking(query_bundle.query_str)
+    name = rerank.model or type(rerank.ranker or rerank).__name__
+    dispatcher.event(
+        ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=rerank.top_n, model_name=name)
+    )
+    payload: dict[str, Any] = {
+        EventPayload.NODES: nodes,
+        EventPayload.MODEL_NAME: name,
+        EventPayload.QUERY_STR: reranking.query,
+        EventPayload.TOP_K: rerank.top_n,
+    }
+    try:
+        with rerank.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+            yield reranking
+            event.on_end(payload={EventPayload.NODES: reranking.nodes})
+    finally:
+        dispatcher.event(ReRankEndEvent(nodes=reranking.nodes))
+
+
+def _texts(nodes: list[NodeWithScore]) -> list[str]:
+    return [node.node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes]
+
+
+def _ranked(
+    given: NodeWithScore, ranking: Ranking, margins: np.ndarray[Any, Any], place: int
+) -> NodeWithScore:
+    others = np.delete(margins[place], place)
+    found: dict[str, Any] = {"rank": ranking.ranks[place]}
+    if others.size:
+        found["win_probability"] = sum(_sigmoid(margin) for margin in others) / others.size
+    node = given.node.model_copy(
+        update={
+            "metadata": {**given.node.metadata, **found},
+            "excluded_llm_metadata_keys": [*given.node.excluded_llm_metadata_keys, *found],
+            "excluded_embed_metadata_keys": [*given.node.excluded_embed_metadata_keys, *found],
+        }
+    )
+    return NodeWithScore(node=node, score=float(ranking.scores[place]))
+
+
+def _sigmoid(logit: float) -> float:
+    small = math.exp(-abs(logit))  # cannot overflow
+    return (1.0 if logit >= 0 else small) / (1.0 + small)
