@@ -11,6 +11,7 @@ Run as a program it prints its port and serves until it is stopped. The path say
 * ``nonsense``: status 200 with something that is no JSON
 * ``down``: status 500
 * ``tool``: a call of the first tool that is offered
+* ``reader``: the sentence of the prompt's context that shares most words with its query
 * ``judge``: the letter of the longer answer, with log probabilities where they are asked for
 
 Asked for an object, all that answer say which of two answers is longer.
@@ -129,8 +130,25 @@ def _message(behaviour: str, asked: dict[str, Any]) -> dict[str, Any]:
     if "response_format" in asked:
         verdict = {"better": longer, "confidence": 0.9}
         return {"role": "assistant", "content": json.dumps(verdict)}
+    if behaviour == "reader":
+        return {"role": "assistant", "content": _read(question)}
     text = ANSWERS.get((question, asked["model"]), f"{asked['model']} says: {question}")
     return {"role": "assistant", "content": text}
+
+
+def _read(prompt: str) -> str:
+    """What a very simple reader answers to LlamaIndex's prompts."""
+    context = prompt.split("---------------------")[1]
+    query = re.search(r"(?:Query: |answer the query: )(.*)", prompt)[1]
+    wanted = _words(query)
+    sentences = [s.strip() for s in re.split(r"(?<=[.!?;:])\s+|\n+", context) if s.strip()]
+    found = [(len(wanted & _words(s)) / (5 + len(_words(s))) ** 0.5, s) for s in sentences]
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def _words(text: str) -> set[str]:
+    common = {"the", "a", "of", "is", "what", "which", "when", "in", "to", "does", "it", "are", "how"}
+    return {word.rstrip("s") for word in re.findall(r"\w+", text.lower())} - common
 
 
 def _usage(message: dict[str, Any]) -> dict[str, int]:
