@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
+from pydantic import ConfigDict
 
 from langchain_blender.run import BlendRun
 from langchain_blender.settings import BlendSettings
@@ -30,6 +32,8 @@ class Blend(BlendSettings, RunnableSerializable[LanguageModelInput, AIMessage]):
     >>> answer.text, answer.response_metadata["blend"]["order"]
     ('It is 4.', ['b', 'c', 'a'])
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     def invoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
@@ -84,10 +88,13 @@ class Blend(BlendSettings, RunnableSerializable[LanguageModelInput, AIMessage]):
             questions: AsyncIterator[LanguageModelInput], config: RunnableConfig
         ) -> AsyncIterator[AIMessageChunk]:
             async for question in questions:
-                async for chunk in BlendRun(self, question, config, kwargs=kwargs).astream():
-                    yield chunk
+                run = BlendRun(self, question, config, kwargs=kwargs)
+                async with aclosing(run.astream()) as parts:
+                    async for part in parts:
+                        yield part
 
         made: Any = chunks
         streamed: Any = self._atransform_stream_with_config(given(), made, config)
-        async for chunk in streamed:
-            yield chunk
+        async with aclosing(streamed):
+            async for chunk in streamed:
+                yield chunk

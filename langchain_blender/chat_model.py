@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -26,7 +27,7 @@ from pydantic import BaseModel, PrivateAttr
 from typing_extensions import Self
 
 from langchain_blender.identity import identity
-from langchain_blender.members import with_tools
+from langchain_blender.members import Tools
 from langchain_blender.profile import common_profile
 from langchain_blender.run import BlendRun
 from langchain_blender.settings import BlendSettings
@@ -60,8 +61,14 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
     _children: RunnableConfig | None = PrivateAttr(default=None)
     """Of a copy made for one streamed run: what its children are run with."""
 
+    _tools: Tools | None = PrivateAttr(default=None)
+    """Of a copy with tools: the tools."""
+
     _parser: JsonOutputToolsParser | None = PrivateAttr(default=None)
     """Of a copy with structured output: makes the object of a message."""
+
+    _schema: Any = PrivateAttr(default=None)
+    """Of such a copy: of what the object is one."""
 
     def _generate(
         self,
@@ -116,8 +123,9 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async for chunk in self._run(messages, stop, run_manager, kwargs).astream():
-            yield ChatGenerationChunk(message=chunk)
+        async with aclosing(self._run(messages, stop, run_manager, kwargs).astream()) as chunks:
+            async for chunk in chunks:
+                yield ChatGenerationChunk(message=chunk)
 
     # A streamed run does not tell `_stream` who it is. So its id is chosen here, and a copy of the
     # model, made for this one run, knows it.
@@ -145,8 +153,9 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         """Like `stream`."""
         model, config = self._for_run(config, AsyncCallbackManager)
         stream = super(BlendedChatModel, model).astream(input, config, stop=stop, **kwargs)
-        async for chunk in stream:
-            yield chunk
+        async with aclosing(cast("AsyncGenerator[AIMessageChunk, None]", stream)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def _for_run(
         self,
@@ -189,7 +198,9 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         if run_manager is not None:
             children = below(run_manager, run_manager.run_id)
         options = kwargs if stop is None else {**kwargs, "stop": stop}
-        return BlendRun(self, messages, children, parser=self._parser, kwargs=options)
+        return BlendRun(
+            self, messages, children, tools=self._tools, parser=self._parser, kwargs=options
+        )
 
     def bind_tools(
         self,
@@ -203,17 +214,19 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         Args:
             tools: as of any chat model.
             tool_choice: likewise, ``"any"`` for any of them.
-            **kwargs: bound to the members' calls as they are; ``strict`` goes into the tools.
+            **kwargs: of the members' `bind_tools`.
 
         Raises:
             InputError: a member cannot call tools.
         """
-        strict = kwargs.pop("strict", None)
-        converted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        options = kwargs if tool_choice is None else {"tool_choice": tool_choice, **kwargs}
+        for_members = {name: value for name, value in options.items() if name not in _FOR_TRACES}
+        model = self.model_copy()
+        model._tools = Tools(list(tools), for_members)  # noqa: SLF001 - it is one of us
         for name, member in self.everyone().items():
-            with_tools(name, member, converted)
-        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
-        return self.bind(tools=converted, **choice, **kwargs)
+            model._tools.bound_to(name, member)  # noqa: SLF001
+        # What is bound here tells traces and caches; members get the tools themselves.
+        return model.bind(tools=[_described(tool) for tool in tools], **options)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
@@ -225,6 +238,7 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         """
         model = self.model_copy()
         model._parser = parser_of(schema)  # noqa: SLF001 - it is one of us
+        model._schema = schema  # noqa: SLF001
         return super(BlendedChatModel, model).with_structured_output(
             schema, include_raw=include_raw, **kwargs
         )
@@ -245,7 +259,18 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        return identity(self)
+        return identity(self, self._schema)
+
+
+_FOR_TRACES = ("ls_structured_output_format", "structured_output_format")
+"""Arguments that LangChain takes out for itself before a model is called."""
+
+
+def _described(tool: Any) -> dict[str, Any]:
+    """A tool in OpenAI's format or, if it is a provider's own, as it is."""
+    if isinstance(tool, dict):
+        return tool
+    return convert_to_openai_tool(tool)
 
 
 def _result(message: AIMessage) -> ChatResult:

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from blender_core.candidates import Ranking
 from blender_core.errors import InputError
-from blender_core.ranking.joining import LaterRanker, default_pair_ranker
+from blender_core.ranking.joining import LaterRanker, Once, default_pair_ranker
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import Schedule, schedule_named
@@ -88,7 +88,7 @@ class PairRankerCompressor(BaseDocumentCompressor):
     def _ranker(self) -> Ranker:
         if self.schedule is None and self.ranker is not None:
             return self.ranker
-        return LaterRanker(self._scheduled)
+        return LaterRanker(Once(self._scheduled))
 
     def _scheduled(self) -> Ranker:
         ranker = self.ranker if isinstance(self.ranker, PairRanker) else default_pair_ranker()

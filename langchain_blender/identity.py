@@ -25,8 +25,8 @@ _tokens: WeakKeyDictionary[object, str] = WeakKeyDictionary()
 """For what cannot be described: a token for as long as the object lives, never given again."""
 
 
-def identity(blend: BlendSettings) -> dict[str, Any]:
-    """What identifies a blend, for caches and traces.
+def identity(blend: BlendSettings, schema: Any = None) -> dict[str, Any]:
+    """What identifies a blend, and the schema of the objects wanted of it, for caches and traces.
 
     Models are described by their own parameters; a ranker, a fuser or a function, which may hold
     anything, counts as another one in another process. So no cache answers for another blend; one
@@ -36,6 +36,7 @@ def identity(blend: BlendSettings) -> dict[str, Any]:
         "members": {name: _described(member) for name, member in blend.everyone().items()},
         "ranker": "default" if blend.ranker is None else _token(blend.ranker),
         "fuser": _described(blend.fuser),
+        "schema": _described(schema),
     }
     described = json.dumps(parts, sort_keys=True, default=repr)
     return {

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableWithFallbacks
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
 from blender_core.errors import InputError, MissingExtraError
 
-__all__ = ["Member", "as_answer", "member_name", "named_members", "with_tools"]
+__all__ = ["Member", "Tools", "as_answer", "is_sync_only", "member_name", "named_members"]
 
 Member: TypeAlias = Runnable[Any, Any]
 """Takes messages and gives an `AIMessage` (or, as a text-only LLM does, a str)."""
@@ -79,36 +80,57 @@ def member_name(member: Member) -> str:
             return member.get_name()
 
 
-def with_tools(name: str, member: Member, tools: Sequence[Any], **kwargs: Any) -> Member:
-    """The member with tools bound by its own `bind_tools`, under whatever is bound already.
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Tools as they were handed over, for each member to bind in its own way.
 
-    Args:
-        name: for the error's message.
-        member: a chat model, or bindings, retries and fallbacks around chat models.
-        tools: in OpenAI's format.
-        **kwargs: further arguments of `bind_tools`, such as ``tool_choice``.
-
-    Raises:
-        InputError: there is no `bind_tools` at its core.
+    Attributes:
+        tools: functions, classes, `BaseTool`s, or dicts of a provider.
+        options: further arguments of `bind_tools`, such as ``tool_choice``.
     """
+
+    tools: Sequence[Any]
+    options: Mapping[str, Any]
+
+    def bound_to(self, name: str, member: Member) -> Member:
+        """The member with the tools bound, under whatever is bound already.
+
+        Args:
+            name: for the error's message.
+            member: a chat model, or bindings, retries and fallbacks around chat models.
+
+        Raises:
+            InputError: there is no `bind_tools` at its core.
+        """
+        if isinstance(member, RunnableBindingBase):
+            return member.model_copy(update={"bound": self.bound_to(name, member.bound)})
+        if isinstance(member, RunnableWithFallbacks):
+            return member.model_copy(
+                update={
+                    "runnable": self.bound_to(name, member.runnable),
+                    "fallbacks": [self.bound_to(name, m) for m in member.fallbacks],
+                }
+            )
+        bind_tools = getattr(member, "bind_tools", None)
+        if bind_tools is None or getattr(type(member), "bind_tools", 0) is BaseChatModel.bind_tools:
+            raise InputError(
+                f"member {name!r} cannot call tools: {type(member).__name__} has no bind_tools. "
+                "Leave it out, or use the blend without tools"
+            )
+        bound: Member = bind_tools(self.tools, **self.options)
+        return bound
+
+
+def is_sync_only(member: Member) -> bool:
+    """Whether a member's `ainvoke` would only run its `invoke` in the event loop's pool."""
     if isinstance(member, RunnableBindingBase):
-        bound = with_tools(name, member.bound, tools, **kwargs)
-        return member.model_copy(update={"bound": bound})
-    if isinstance(member, RunnableWithFallbacks):
-        return member.model_copy(
-            update={
-                "runnable": with_tools(name, member.runnable, tools, **kwargs),
-                "fallbacks": [with_tools(name, m, tools, **kwargs) for m in member.fallbacks],
-            }
-        )
-    bind_tools = getattr(member, "bind_tools", None)
-    if bind_tools is None or getattr(type(member), "bind_tools", 0) is BaseChatModel.bind_tools:
-        raise InputError(
-            f"member {name!r} cannot call tools: {type(member).__name__} has no bind_tools. "
-            "Leave it out, or use the blend without tools"
-        )
-    bound_member: Member = bind_tools(tools, **kwargs)
-    return bound_member
+        return is_sync_only(member.bound)
+    if isinstance(member, BaseChatModel):
+        kind = type(member)
+        return kind._agenerate is BaseChatModel._agenerate  # noqa: SLF001 - what it overrides
+    if isinstance(member, RunnableLambda):
+        return not hasattr(member, "afunc")
+    return False
 
 
 def as_answer(answer: object) -> AIMessage:

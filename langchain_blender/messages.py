@@ -48,7 +48,7 @@ def question_text(messages: Sequence[BaseMessage]) -> str:
     system = [message.text for message in messages if isinstance(message, SystemMessage)]
     turns = [message for message in messages if not isinstance(message, SystemMessage)]
     if len(turns) > 1:
-        said = ["\n".join(f"{_speaker(turn)}: {answer_text(turn)}" for turn in turns)]
+        said = ["\n".join(map(_turn, turns))]
     else:
         said = [answer_text(turn) for turn in turns]
     return "\n\n".join(text for text in (*system, *said) if text)
@@ -92,6 +92,11 @@ def total_usage(usages: Sequence[UsageMetadata | None]) -> UsageMetadata | None:
         if usage is not None:
             total = add_usage(total, usage)
     return total
+
+
+def _turn(message: BaseMessage) -> str:
+    """Who said what. Further lines are indented, so that no text can pose as another turn."""
+    return f"{_speaker(message)}: " + "\n  ".join(answer_text(message).splitlines())
 
 
 def _speaker(message: BaseMessage) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
@@ -17,9 +18,10 @@ from blender_core.blend import Blender
 from blender_core.candidates import Blend, Candidate, Ranking, Task
 from blender_core.errors import describe
 from blender_core.fusion.fuser import Fuser
-from blender_core.members import Answers, aask, ask
+from blender_core.members import Answers, aask, ask, in_own_thread
 from blender_core.ranking.joining import load_ahead
-from langchain_blender.members import Member, as_answer, with_tools
+from blender_core.ranking.pair_ranker import PairRanker
+from langchain_blender.members import Member, Tools, as_answer, is_sync_only
 from langchain_blender.messages import (
     answer_text,
     as_chunk,
@@ -45,6 +47,7 @@ class BlendRun:
         settings: the blend's.
         question: what the members are given.
         config: what the blend's children are run with.
+        tools: what ``tools`` in the arguments stands for, where they are not the tools themselves.
         parser: makes the object that is wanted, where one is.
         kwargs: further arguments of the members' `invoke`. ``tools`` and ``tool_choice`` are
             bound by each member's own `bind_tools`.
@@ -59,22 +62,24 @@ class BlendRun:
         question: LanguageModelInput,
         config: RunnableConfig,
         *,
+        tools: Tools | None = None,
         parser: JsonOutputToolsParser | None = None,
         kwargs: Mapping[str, Any],
     ) -> None:
         options = dict(kwargs)
         members = settings.everyone()
-        if tools := options.pop("tools", None):
-            choice = options.pop("tool_choice", None)
-            asked = {} if choice is None else {"tool_choice": choice}
-            members = {
-                name: with_tools(name, member, tools, **asked) for name, member in members.items()
-            }
+        if given := options.pop("tools", None):
+            if tools is None:
+                choice = options.pop("tool_choice", None)
+                tools = Tools(given, {} if choice is None else {"tool_choice": choice})
+            options = {name: value for name, value in options.items() if name not in tools.options}
+            members = {name: tools.bound_to(name, member) for name, member in members.items()}
         self._members = members
         self._question = question
         self._text = question_text(to_messages(question))
         self._options = options
         self._parser = parser
+        self._is_pairwise = isinstance(settings.ranker, PairRanker)
         self._steps = Steps(config)
         self._start = time.perf_counter()
         self._limits: dict[str, Any] = {
@@ -122,18 +127,20 @@ class BlendRun:
             else:
                 yield self._last_chunk(contest, part, streamed=streamed)
 
-    async def astream(self) -> AsyncIterator[AIMessageChunk]:
+    async def astream(self) -> AsyncGenerator[AIMessageChunk, None]:
         """Like `stream`, without blocking the event loop."""
         answers = await aask(self._async_calls(), self._question, **self._limits)
         contest = _Contest(answers, self._parser)
         candidates = contest.task(self._text).candidates
         streamed = False
-        async for part in self._blender.astream(self._text, candidates, fuse=contest.fusable):
-            if isinstance(part, str):
-                streamed = True
-                yield AIMessageChunk(content=part)
-            else:
-                yield self._last_chunk(contest, part, streamed=streamed)
+        stream = self._blender.astream(self._text, candidates, fuse=contest.fusable)
+        async with aclosing(stream) as parts:
+            async for part in parts:
+                if isinstance(part, str):
+                    streamed = True
+                    yield AIMessageChunk(content=part)
+                else:
+                    yield self._last_chunk(contest, part, streamed=streamed)
 
     def _calls(self) -> dict[str, Callable[[LanguageModelInput], AIMessage]]:
         def call(name: str, member: Member) -> Callable[[LanguageModelInput], AIMessage]:
@@ -148,7 +155,11 @@ class BlendRun:
         return {name: call(name, member) for name, member in self._members.items()}
 
     def _async_calls(self) -> dict[str, Callable[[LanguageModelInput], Awaitable[AIMessage]]]:
+        sync_calls = self._calls()
+
         def call(name: str, member: Member) -> Callable[[LanguageModelInput], Awaitable[AIMessage]]:
+            if is_sync_only(member):
+                return in_own_thread(sync_calls[name])
             config = self._steps.member_config(name)
 
             async def ask_it(question: LanguageModelInput) -> AIMessage:
@@ -202,7 +213,7 @@ class BlendRun:
                 "total": time.perf_counter() - self._start,
             },
         }
-        if unjudged := _unjudged(ranking):
+        if self._is_pairwise and (unjudged := _unjudged(ranking)):
             report["unjudged"] = unjudged
         if self._parser is not None:
             report["votes"] = {entrant.voters[0]: len(entrant.voters) for entrant in standing}

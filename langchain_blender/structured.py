@@ -14,6 +14,7 @@ from langchain_core.output_parsers.openai_tools import (
 )
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel
 
 from blender_core.candidates import Ranking
 
@@ -37,8 +38,9 @@ def parser_of(schema: dict[str, Any] | type) -> JsonOutputToolsParser:
     """From a message's tool calls to an object of that schema, None where there is none."""
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         return PydanticToolsParser(tools=[schema], first_tool_only=True)
-    name = convert_to_openai_tool(schema)["function"]["name"]
-    return JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+    function = convert_to_openai_tool(schema)["function"]
+    required = list(function.get("parameters", {}).get("required", ()))
+    return _DictParser(key_name=function["name"], first_tool_only=True, required=required)
 
 
 def entrants(
@@ -60,11 +62,11 @@ def entrants(
         if parsed is None:
             continue
         for known, group in groups:
-            if known == parsed:
+            if known == _comparable(parsed):
                 group.append(entrant)
                 break
         else:
-            groups.append((parsed, [entrant]))
+            groups.append((_comparable(parsed), [entrant]))
     return [
         Entrant(tuple(name for e in group for name in e.voters), group[0].message)
         for _, group in groups
@@ -77,7 +79,30 @@ def chosen(standing: Sequence[Entrant], ranking: Ranking) -> int:
 
 
 def _parsed(parser: JsonOutputToolsParser, message: AIMessage) -> Any:
+    """The object, None where there is none or it lacks something that is required."""
     try:
-        return parser.invoke(message, {"callbacks": []})
+        parsed = parser.invoke(message, {"callbacks": []})
     except Exception:  # noqa: BLE001 - whatever a schema's own validators raise
         return None
+    required = parser.required if isinstance(parser, _DictParser) else ()
+    return parsed if parsed is not None and all(key in parsed for key in required) else None
+
+
+def _comparable(value: Any) -> Any:
+    """Equal where JSON values are: 1 is 1.0, but True is not 1."""
+    match value:
+        case BaseModel():
+            return type(value).__qualname__, _comparable(value.model_dump())
+        case bool():
+            return "bool", value
+        case dict():
+            return "dict", {key: _comparable(item) for key, item in value.items()}
+        case list() | tuple():
+            return "list", [_comparable(item) for item in value]
+    return value
+
+
+class _DictParser(JsonOutputKeyToolsParser):
+    """Gives dicts, and knows what their schema requires. Types are not checked."""
+
+    required: list[str]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,11 +17,11 @@ from langchain_core.callbacks import (
     CallbackManager,
     UsageMetadataCallbackHandler,
 )
-from langchain_core.callbacks.base import BaseCallbackManager
+from langchain_core.callbacks.base import BaseCallbackHandler, BaseCallbackManager, Callbacks
 from langchain_core.callbacks.manager import AsyncRunManager, RunManager
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import RunnableConfig, RunnableGenerator, RunnableLambda
-from langchain_core.runnables.config import ensure_config, merge_configs, var_child_runnable_config
+from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 
 from blender_core.candidates import Answers, Ranking, Task, name_of
 from blender_core.fusion.fuser import Fuser
@@ -69,6 +69,7 @@ class Steps:
     def __init__(self, config: RunnableConfig) -> None:
         self._config = ensure_config(config)
         self._config.pop("run_name", None)  # not the children's
+        self._tags = self._config.get("tags", [])
         self._usage = UsageMetadataCallbackHandler()
         self.seconds: dict[str, float] = {}
 
@@ -79,10 +80,12 @@ class Steps:
 
     def member_config(self, name: str) -> RunnableConfig:
         """What the member of that name is run with."""
-        return merge_configs(
-            self._config,
-            {"run_name": name, "tags": [HIDDEN], "metadata": {"blend_member": name}},
-        )
+        return {
+            **self._config,
+            "run_name": name,
+            "tags": [*self._tags, HIDDEN],
+            "metadata": {**self._config.get("metadata", {}), "blend_member": name},
+        }
 
     def surround(self) -> None:
         """Make the children's config the one around all that follows in this context.
@@ -140,17 +143,23 @@ class Steps:
         """Like `stream`."""
 
         async def written(_: Any) -> AsyncIterator[str]:
-            async for piece in work():
-                yield piece
+            pieces: Any = work()
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    yield piece
 
         with self._timed(name):
-            async for piece in RunnableGenerator(written, name=name).astream(
-                inputs, self._step_config()
-            ):
-                yield piece
+            step: Any = RunnableGenerator(written, name=name).astream(inputs, self._step_config())
+            async with aclosing(step) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     def _step_config(self) -> RunnableConfig:
-        return merge_configs(self._config, {"callbacks": [self._usage], "tags": [HIDDEN]})
+        return {
+            **self._config,
+            "tags": [*self._tags, HIDDEN],
+            "callbacks": _with_handler(self._config.get("callbacks"), self._usage),
+        }
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -159,6 +168,15 @@ class Steps:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _with_handler(callbacks: Callbacks, handler: BaseCallbackHandler) -> Callbacks:
+    """The callbacks and one more; LangChain's own merging would add those of the surroundings."""
+    if isinstance(callbacks, BaseCallbackManager):
+        manager = callbacks.copy()
+        manager.add_handler(handler, inherit=True)
+        return manager
+    return [*(callbacks or []), handler]
 
 
 class TracedRanker(Ranker):

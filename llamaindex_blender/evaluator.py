@@ -13,7 +13,7 @@ from llama_index.core.prompts.mixin import PromptDictType
 
 from blender_core.candidates import Candidate, Task
 from blender_core.errors import InputError
-from blender_core.ranking.joining import LaterRanker, default_pair_ranker, joined
+from blender_core.ranking.joining import LaterRanker, Once, default_pair_ranker, joined
 from blender_core.ranking.ranker import Duel, Ranker
 
 __all__ = ["PairRankerEvaluator"]
@@ -32,7 +32,7 @@ class PairRankerEvaluator(BaseEvaluator):
     def __init__(self, ranker: Ranker | None = None) -> None:
         if ranker is not None and not isinstance(ranker, Ranker):
             raise InputError(f"'ranker' must be a Ranker or None, got {type(ranker).__name__}")
-        self._ranker = LaterRanker(default_pair_ranker) if ranker is None else joined(ranker)
+        self._ranker = LaterRanker(Once(default_pair_ranker)) if ranker is None else joined(ranker)
 
     def _get_prompts(self) -> PromptDictType:
         return {}

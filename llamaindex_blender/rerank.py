@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,13 @@ from typing_extensions import Self
 from blender_core.candidates import Ranking
 from blender_core.errors import InputError
 from blender_core.ranking.aggregation import aggregation_named
-from blender_core.ranking.joining import LaterRanker, default_pair_ranker, default_ranker, joined
+from blender_core.ranking.joining import (
+    LaterRanker,
+    Once,
+    default_pair_ranker,
+    default_ranker,
+    joined,
+)
 from blender_core.ranking.matrix import completed
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
@@ -82,7 +87,7 @@ class PairRankerRerank(BaseNodePostprocessor):
                 f"this was saved with a ranker that is an object, a {self.ranker}, which cannot "
                 "be restored: give model=, or put the ranker in its place"
             )
-        self._asked = LaterRanker(cache(self._load))
+        self._asked = LaterRanker(Once(self._load))
         if self.ranker is None:
             return self
         if not isinstance(self.ranker, Ranker):

@@ -147,7 +147,21 @@ def _read(prompt: str) -> str:
 
 
 def _words(text: str) -> set[str]:
-    common = {"the", "a", "of", "is", "what", "which", "when", "in", "to", "does", "it", "are", "how"}
+    common = {
+        "the",
+        "a",
+        "of",
+        "is",
+        "what",
+        "which",
+        "when",
+        "in",
+        "to",
+        "does",
+        "it",
+        "are",
+        "how",
+    }
     return {word.rstrip("s") for word in re.findall(r"\w+", text.lower())} - common
 
 

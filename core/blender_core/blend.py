@@ -7,7 +7,7 @@ two texts - and never does them itself; `Blender` does, for many tasks at once, 
 from __future__ import annotations
 
 from collections.abc import (
-    AsyncIterator,
+    AsyncGenerator,
     Awaitable,
     Callable,
     Generator,
@@ -15,8 +15,9 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from blender_core.candidates import (
     Answers,
@@ -31,11 +32,14 @@ from blender_core.candidates import (
 from blender_core.checks import positive
 from blender_core.errors import InputError, describe
 from blender_core.flows import Course, lockstep
-from blender_core.fusion.flow import Fused, fusing_flow
+from blender_core.fusion.flow import fusing_flow
 from blender_core.fusion.fuser import Fuser
 from blender_core.fusion.gate import reason_not_to_fuse, verdict_on
 from blender_core.fusion.streaming import Writing
 from blender_core.ranking.ranker import Duel, Ranker
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 __all__ = ["BlendFlow", "Blender", "FuseRequest", "RankRequest", "blend_flow"]
 
@@ -55,7 +59,8 @@ class FuseRequest:
 
 
 BlendRequest = RankRequest | FuseRequest | Duel
-"""What a blend asks for; the reply to a `Duel` is its two logits (see `Ranker.duel_many`)."""
+"""What a blend asks for; the reply to a `Duel` is its two logits (see `Ranker.duel_many`), or the
+Exception raised."""
 
 BlendFlow = Generator[BlendRequest, Any, Blend]
 
@@ -90,7 +95,7 @@ def blend_flow(task: Task, *, top_k: int, verify: bool, can_fuse: bool, fuse: bo
         return pick(Verdict("fused text is empty", rejected=fused))
     if not verify:
         return Blend(fused, True, ranking, names, Verdict("fused text kept without a check"))
-    logits: tuple[float, float] = yield Duel(task, Candidate(fused), ranking.best)
+    logits: tuple[float, float] | Exception = yield Duel(task, Candidate(fused), ranking.best)
     verdict = verdict_on(fused, logits)
     if verdict.reason == "fused text won":
         return Blend(fused, True, ranking, names, verdict)
@@ -199,7 +204,7 @@ class Blender:
 
     async def astream(
         self, instruction: str, candidates: Answers, *, fuse: bool = True
-    ) -> AsyncIterator[str | Blend]:
+    ) -> AsyncGenerator[str | Blend, None]:
         """Like `stream`, without blocking the event loop."""
         course = Course(self._flow(Task(instruction, candidates), fuse=fuse))
         while not course.done:
@@ -208,9 +213,11 @@ class Blender:
                 writing = Writing()
                 asked = (request.task.source, request.task.candidates)
                 try:
-                    async for piece in self._fuser().astream(*asked):
-                        for ready in writing.take(piece):
-                            yield ready
+                    written: Any = self._fuser().astream(*asked)
+                    async with _closing(written):
+                        async for piece in written:
+                            for ready in writing.take(piece):
+                                yield ready
                 except Exception as error:  # noqa: BLE001  (as above)
                     course.reply(writing.failed(error))
                 else:
@@ -234,7 +241,7 @@ class Blender:
     def _answer(self, batch: Batch, *, show_progress: bool) -> Sequence[Any]:
         kind, requests = batch
         if kind is Duel:
-            return self.ranker.duel_many(requests)
+            return _each(_tried(self.ranker.duel_many, requests), len(requests))
         tasks = [request.task for request in requests]
         if kind is RankRequest:
             # Asked for only where it is wanted: a user's ranker may know nothing of bars.
@@ -249,7 +256,7 @@ class Blender:
     async def _aanswer(self, batch: Batch) -> Sequence[Any]:
         kind, requests = batch
         if kind is Duel:
-            return await self.ranker.aduel_many(requests)
+            return _each(await _atried(self.ranker.aduel_many, requests), len(requests))
         tasks = [request.task for request in requests]
         if kind is RankRequest:
             return await self.ranker.arank_many(tasks)
@@ -264,20 +271,30 @@ class Blender:
         return self.fuser
 
 
-def _tried(fuse_many: Callable[[list[Task]], list[str]], tasks: list[Task]) -> Fused:
+def _tried(work: Callable[[list[Q]], list[A]], items: list[Q]) -> list[A] | Exception:
     try:
-        return fuse_many(tasks)
-    except Exception as error:  # noqa: BLE001  (whatever a fuser raises costs the fusing only)
+        return work(items)
+    except Exception as error:  # noqa: BLE001  (fusing that fails costs the fusing only)
         return error
 
 
 async def _atried(
-    fuse_many: Callable[[list[Task]], Awaitable[list[str]]], tasks: list[Task]
-) -> Fused:
+    work: Callable[[list[Q]], Awaitable[list[A]]], items: list[Q]
+) -> list[A] | Exception:
     try:
-        return await fuse_many(tasks)
+        return await work(items)
     except Exception as error:  # noqa: BLE001  (as above)
         return error
+
+
+def _each(results: list[A] | Exception, count: int) -> Sequence[A | Exception]:
+    """The results, or what was raised in place of each."""
+    return [results] * count if isinstance(results, Exception) else results
+
+
+def _closing(pieces: Any) -> AbstractAsyncContextManager[Any]:
+    """Closes what can be closed, also where reading ends early."""
+    return aclosing(pieces) if hasattr(pieces, "aclose") else nullcontext()
 
 
 Batch = tuple[type, list[Any]]

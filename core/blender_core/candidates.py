@@ -182,7 +182,7 @@ class Verdict:
             fused text is better. None where the two were not compared.
         fused_second: logit with the fused text shown second; < 0 where it is better.
         rejected: the fused text that lost, for inspection.
-        error: what the fuser raised, as text.
+        error: what the fuser, or the ranker that was to compare, raised, as text.
     """
 
     reason: VerdictReason

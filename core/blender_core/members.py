@@ -18,12 +18,12 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar, cast
 
 from blender_core.checks import positive
 from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
 
-__all__ = ["Answers", "aask", "ask"]
+__all__ = ["Answers", "aask", "ask", "in_own_thread"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -136,6 +136,46 @@ async def aask(
                 _cancel(task)
         if left := _leaving.intersection(tasks.values()):
             await asyncio.wait(left, timeout=_GRACE)
+
+
+def in_own_thread(call: Callable[[Q], A]) -> Callable[[Q], Awaitable[A]]:
+    """A member that only works sync, as one for `aask`: each call has a thread of its own.
+
+    The threads of the event loop's pool are few, and a member that waits for one would be out of
+    time before it starts. As in `ask`, a thread that is given up is left to itself.
+    """
+
+    async def called(question: Q) -> A:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[A] = loop.create_future()
+
+        def end(result: A | None, error: BaseException | None) -> None:
+            if future.done():
+                return  # given up
+            if error is None:
+                future.set_result(cast("A", result))
+            else:
+                future.set_exception(_raisable(error))
+
+        def work() -> None:
+            try:
+                result = call(question)
+            except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+                ended: tuple[A | None, BaseException | None] = None, error
+            else:
+                ended = result, None
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(end, *ended)
+
+        threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()
+        return await future
+
+    return called
+
+
+def _raisable(error: BaseException) -> BaseException:
+    """The error, as one that a future can hold."""
+    return RuntimeError("raised StopIteration") if isinstance(error, StopIteration) else error
 
 
 @dataclass(frozen=True, slots=True)

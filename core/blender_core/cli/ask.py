@@ -78,7 +78,7 @@ def ask(
     from pydantic import ValidationError
 
     from blender_core.cli.messages import FAILED, say
-    from blender_core.errors import InputError, QuorumError
+    from blender_core.errors import InputError, QuorumError, describe
     from langchain_blender.chat_model import BlendedChatModel
 
     text = sys.stdin.read() if question == "-" else question
@@ -107,6 +107,12 @@ def ask(
             say(f"{name}: {type(failure).__name__}: {failure}")
         say(f"error: {len(error.answered)} of the members answered, {error.needed} needed")
         raise typer.Exit(FAILED) from None
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        # A fuser's or judge's, perhaps behind half an answer.
+        say(f"error: {describe(error)}")
+        raise typer.Exit(FAILED) from None
     if not quiet:
         _print_report(report)
 
@@ -117,7 +123,11 @@ def _reason(error: Any) -> str:
 
 
 def _ranker(name: str, judge: str | None, loading: Loading) -> Ranker | None:
+    from blender_core.errors import InputError
+
     if judge is not None:
+        if name != DEFAULT_RANKER:
+            raise InputError("--judge takes the place of --ranker: give one of them")
         from blender_core.ranking.pair_ranker import PairRanker
         from langchain_blender.chat_comparator import ChatComparator
 
@@ -142,13 +152,18 @@ def _print_answer(model: Any, question: str) -> dict[str, Any]:
     from blender_core.cli.messages import visible
 
     report: dict[str, Any] = {}
-    for chunk in model.stream(question):
-        text = str(chunk.text)
-        # A terminal could be steered by what is in an answer; a file cannot.
-        shown = visible(text) if sys.stdout.isatty() else text
-        typer.echo(shown.encode("utf-8", "replace").decode("utf-8"), nl=False)
-        report = chunk.response_metadata.get("blend", report)
-    typer.echo()
+    is_out = False
+    try:
+        for chunk in model.stream(question):
+            text = str(chunk.text)
+            # A terminal could be steered by what is in an answer; a file cannot.
+            shown = visible(text) if sys.stdout.isatty() else text
+            typer.echo(shown.encode("utf-8", "replace").decode("utf-8"), nl=False)
+            is_out = is_out or bool(text)
+            report = chunk.response_metadata.get("blend", report)
+    finally:
+        if is_out:
+            typer.echo()
     return report
 
 

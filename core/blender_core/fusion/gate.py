@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import isnan
 
 from blender_core.candidates import Candidate, Verdict, VerdictReason
+from blender_core.errors import describe
 
 __all__ = ["beats", "reason_not_to_fuse", "verdict_on"]
 
@@ -46,8 +47,11 @@ def beats(fused_first: float, fused_second: float) -> bool:
     return fused_first > 0 > fused_second
 
 
-def verdict_on(fused: str, logits: tuple[float, float]) -> Verdict:
-    """The verdict on a fused text that was compared with the top answer."""
+def verdict_on(fused: str, logits: tuple[float, float] | Exception) -> Verdict:
+    """The verdict on a fused text that was compared with the top answer, or was to be."""
+    if isinstance(logits, Exception):
+        reason: VerdictReason = "fused text could not be compared"
+        return Verdict(reason, rejected=fused, error=describe(logits))
     if beats(*logits):
         return Verdict("fused text won", *logits)
     if any(map(isnan, logits)):

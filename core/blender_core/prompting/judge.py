@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +36,13 @@ JUDGE_INSTRUCTIONS = (
 
 _BY_OBJECT = "Which answer is better, A or B?"
 _BY_LETTER = "Which answer is better? Reply with one letter alone: A or B."
+
+_LETTER = re.compile(
+    r"""[\s*.()\[\]"'`]*(?:(?:answer|verdict)[\s:*]+)?([AB])[\s*.()\[\]"'`]*(?:$|[:,\n])""",
+    re.IGNORECASE,
+)
+"""A letter, perhaps decorated or announced, and perhaps followed by reasons behind a colon; not
+the first letter of a sentence."""
 
 _SURE = 0.99
 """Nobody is surer than this; it bounds a logit to about 4.6."""
@@ -80,7 +88,7 @@ def letter_logit(reply: str, logprobs: Any = None) -> float:
     """Of answer A being better, by a reply that is one letter.
 
     Args:
-        reply: the letter, perhaps in quotes, brackets or bold.
+        reply: the letter, perhaps in quotes, brackets or bold, or as "Answer: A".
         logprobs: log probabilities of its tokens as OpenAI gives them. Where both letters have
             one, the logit is their difference; otherwise it is 1 or -1.
 
@@ -90,10 +98,10 @@ def letter_logit(reply: str, logprobs: Any = None) -> float:
     by_probability = _difference(logprobs)
     if by_probability is not None:
         return by_probability
-    letter = reply.strip().strip("*.()[]\"'`").upper()
-    if letter not in ("A", "B"):
+    letter = _LETTER.match(reply)
+    if letter is None:
         raise ValueError(f"the judge replied {reply!r:.80}, neither A nor B")
-    return 1.0 if letter == "A" else -1.0
+    return 1.0 if letter[1] in "Aa" else -1.0
 
 
 class Judge(ABC):

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import lru_cache
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
 from blender_core.candidates import Ranking, Task, checked_all
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JoiningRanker",
     "LaterRanker",
+    "Once",
     "default_pair_ranker",
     "default_ranker",
     "joined",
@@ -142,48 +142,87 @@ def joined(ranker: Ranker) -> Ranker:
         return shared
 
 
-class LaterRanker(Ranker):
-    """A ranker that is loaded when it is first asked, in a thread where there is a loop.
+class Once:
+    """A ranker that is loaded once, in a thread of its own, whoever waits for it and how.
 
     Args:
-        load: loads it, or gives the one that is loaded.
+        load: loads it. Where that fails, everybody who waits is told, and the next one to ask
+            has it tried again.
     """
 
     def __init__(self, load: Callable[[], Ranker]) -> None:
         self._load = load
+        self._lock = Lock()
+        self._loading: Future[Ranker] | None = None
+
+    def begin(self) -> Future[Ranker]:
+        """Begin to load it, if nobody has yet; the future says when it is there."""
+        with self._lock:
+            loading = self._loading
+            if loading is not None and not (loading.done() and loading.exception()):
+                return loading
+            loading = self._loading = Future()
+        Thread(target=self._work, args=(loading,), name="blended-llm-load", daemon=True).start()
+        return loading
+
+    def _work(self, loading: Future[Ranker]) -> None:
+        try:
+            loading.set_result(self._load())
+        except BaseException as error:  # noqa: BLE001 - raised where the ranker is waited for
+            loading.set_exception(error)
+
+
+class LaterRanker(Ranker):
+    """A ranker that is loaded when it is first asked, without blocking an event loop."""
+
+    def __init__(self, once: Once) -> None:
+        self._once = once
 
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
         """Rank many tasks."""
-        return self._load().rank_many(tasks, show_progress=show_progress)
+        return self._once.begin().result().rank_many(tasks, show_progress=show_progress)
 
     async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
         """Like `rank_many`, without blocking the event loop."""
-        return await (await asyncio.to_thread(self._load)).arank_many(tasks)
+        return await (await self._loaded()).arank_many(tasks)
 
     def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """The ranker's duels."""
-        return self._load().duel_many(duels)
+        return self._once.begin().result().duel_many(duels)
 
     async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """Like `duel_many`, without blocking the event loop."""
-        return await (await asyncio.to_thread(self._load)).aduel_many(duels)
+        return await (await self._loaded()).aduel_many(duels)
+
+    async def _loaded(self) -> Ranker:
+        # Shielded: who is cancelled while waiting does not cancel the loading for the others.
+        return await asyncio.shield(asyncio.wrap_future(self._once.begin()))
 
 
-def shared(ranker: Ranker | None) -> Ranker:
-    """What users of a framework hand over as ranker, fit for many callers: None is the default."""
-    return LaterRanker(default_ranker) if ranker is None else joined(ranker)
+def _load_pair_ranker() -> Ranker:
+    from blender_core.ranking.pair_ranker import PairRanker
+
+    return PairRanker()
+
+
+def _load_joint_ranker() -> Ranker:
+    from blender_core.ranking.joint_ranker import JointRanker, with_consensus
+
+    return JoiningRanker(JointRanker(with_consensus(_pair_ranker.begin().result())))
+
+
+_pair_ranker = Once(_load_pair_ranker)
+_joint_ranker = Once(_load_joint_ranker)
 
 
 def default_ranker() -> Ranker:
     """The shipped `JointRanker()`, loaded at the first call and shared by everybody after it."""
-    with _lock:
-        return _default_ranker()
+    return _joint_ranker.begin().result()
 
 
 def default_pair_ranker() -> PairRanker:
     """The shipped `PairRanker()`, loaded at the first call and shared by everybody after it."""
-    with _lock:
-        return _default_pair_ranker()
+    return cast("PairRanker", _pair_ranker.begin().result())
 
 
 def load_ahead() -> None:
@@ -191,19 +230,9 @@ def load_ahead() -> None:
 
     It takes seconds (of which torch's import is most) that pass while members answer.
     """
-    if not _default_ranker.cache_info().currsize and not _lock.locked():
-        Thread(target=default_ranker, name="blended-llm-load", daemon=True).start()
+    _joint_ranker.begin()
 
 
-@lru_cache(maxsize=1)
-def _default_ranker() -> Ranker:
-    from blender_core.ranking.joint_ranker import JointRanker, with_consensus
-
-    return JoiningRanker(JointRanker(with_consensus(_default_pair_ranker())))
-
-
-@lru_cache(maxsize=1)
-def _default_pair_ranker() -> PairRanker:
-    from blender_core.ranking.pair_ranker import PairRanker
-
-    return PairRanker()
+def shared(ranker: Ranker | None) -> Ranker:
+    """What users of a framework hand over as ranker, fit for many callers: None is the default."""
+    return LaterRanker(_joint_ranker) if ranker is None else joined(ranker)
