@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -67,9 +68,11 @@ class ChatFuser(Fuser):
 
     async def astream(self, instruction: str, candidates: Answers) -> AsyncIterator[str]:
         """Like `stream`, without blocking the event loop."""
-        async for chunk in self.model.astream(self._prompt(instruction, candidates)):
-            if text := _text(chunk):
-                yield text
+        stream: Any = self.model.astream(self._prompt(instruction, candidates))
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                if text := _text(chunk):
+                    yield text
 
     def _prompt(self, question: str, candidates: Answers) -> list[BaseMessage]:
         blocks = fusion_blocks(question, Task(question, candidates).candidates)

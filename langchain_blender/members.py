@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import LLM, BaseChatModel, SimpleChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
@@ -125,9 +125,11 @@ def is_sync_only(member: Member) -> bool:
     """Whether a member's `ainvoke` would only run its `invoke` in the event loop's pool."""
     if isinstance(member, RunnableBindingBase):
         return is_sync_only(member.bound)
+    kind: Any = type(member)
     if isinstance(member, BaseChatModel):
-        kind = type(member)
-        return kind._agenerate is BaseChatModel._agenerate  # noqa: SLF001 - what it overrides
+        return kind._agenerate in (BaseChatModel._agenerate, SimpleChatModel._agenerate)  # noqa: SLF001 - what it overrides
+    if isinstance(member, LLM):
+        return kind._acall is LLM._acall  # noqa: SLF001
     if isinstance(member, RunnableLambda):
         return not hasattr(member, "afunc")
     return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms import LLM
@@ -77,8 +79,10 @@ class LLMFuser(Fuser):
         """Like `stream`, without blocking the event loop."""
         task = Task(instruction, candidates)
         blocks = fusion_blocks(task.source, task.candidates)
-        async for piece in await self.llm.astream(self.prompt, **blocks):
-            yield piece
+        stream: Any = await self.llm.astream(self.prompt, **blocks)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 def check_variables(prompt: BasePromptTemplate, needed: set[str]) -> None:

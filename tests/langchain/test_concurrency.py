@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
 from talking_models import Talker
 
 from blender_core import PairRanker
@@ -176,3 +182,84 @@ async def test_the_loop_goes_on_while_the_default_ranker_reads():
     watching.cancel()
     assert re.match(r"3 \+ 1|I do not", str(answer.text))
     assert late < 0.25
+
+
+async def test_members_without_an_async_way_have_threads_of_their_own():
+    members = [FakeListChatModel(responses=["a"], sleep=0.5) for _ in range(40)]
+    members[0] = RunnableLambda(lambda _: time.sleep(0.5) or AIMessage("b"))
+    model = BlendedChatModel(
+        members=members, ranker=PairRanker(ScriptedComparator(longest)), timeout=2.0
+    )
+    start = time.perf_counter()
+    answer = await model.ainvoke("q")
+    assert time.perf_counter() - start < 2.0  # a pool of six threads would take longer
+    assert answer.response_metadata["blend"]["failures"] == {}
+
+
+def test_a_sync_member_that_is_given_up_does_not_hold_the_loop():
+    model = BlendedChatModel(
+        members={"slow": FakeListChatModel(responses=["a"], sleep=5.0), "fast": Talker()},
+        ranker=PairRanker(ScriptedComparator(longest)),
+        timeout=0.2,
+    )
+    start = time.perf_counter()
+    asyncio.run(model.ainvoke("q"))
+    assert time.perf_counter() - start < 3.0
+
+
+@KINDS
+async def test_closing_a_stream_closes_the_fusers(kind):
+    closed = []
+
+    class Noting(Talker):
+        async def _astream(self, messages, stop=None, run_manager=None, **kwargs):
+            try:
+                async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
+                    yield chunk
+            finally:
+                closed.append(True)
+
+    model = kind(
+        members=[Talker(), Talker(says=lambda question: "b")],
+        ranker=PairRanker(ScriptedComparator(longest)),
+        fuser=Noting(says=lambda question: "many words " * 50),
+        verify=False,
+    )
+    stream = model.astream("q")
+    await anext(stream)
+    await stream.aclose()
+    await asyncio.sleep(0.05)  # LangChain leaves the last of it to the loop
+    assert closed == [True]
+
+
+def test_loading_the_default_ranker_blocks_neither_the_loop_nor_other_blends():
+    code = """
+import asyncio, time
+from talking_models import Talker
+from blender_core import ConsensusRanker
+from langchain_blender import Blend
+
+async def main():
+    default = Blend(members=[Talker(), Talker(says=lambda q: "b")])
+    other = Blend(members=[Talker(), Talker()], ranker=ConsensusRanker())
+    await other.ainvoke("warm")
+    loading = [asyncio.create_task(default.ainvoke("q")) for _ in range(40)]
+    await asyncio.sleep(0.05)
+    start = time.perf_counter()
+    await other.ainvoke("q")
+    await asyncio.to_thread(lambda: None)
+    free = time.perf_counter() - start
+    await asyncio.gather(*loading)
+    print(free, time.perf_counter() - start)
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    free, loaded = map(float, done.stdout.split())
+    assert free < loaded / 2

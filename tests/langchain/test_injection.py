@@ -131,7 +131,18 @@ def test_the_default_ranker_takes_markers_for_text(answer):
 
 
 @pytest.mark.parametrize(
-    "reply", ["", "Neither.", "C", "A or B", "Answer A is better because ...", "AB", "tie"]
+    "reply",
+    [
+        "",
+        "Neither.",
+        "C",
+        "A or B",
+        "A better answer is B",
+        "a good one",
+        "AB",
+        "tie",
+        "A, B: both",
+    ],
 )
 async def test_what_is_no_verdict_is_a_hole(reply):
     comparator = ChatComparator(keeping([], reply), structured=False)
@@ -142,7 +153,18 @@ async def test_what_is_no_verdict_is_a_hole(reply):
 
 
 def test_a_reply_in_decoration_is_a_verdict():
-    for reply, logit in {"A": 1.0, " b.\n": -1.0, "**B**": -1.0, "(A)": 1.0, '"A"': 1.0}.items():
+    replies = {
+        "A": 1.0,
+        " b.\n": -1.0,
+        "**B**": -1.0,
+        "(A)": 1.0,
+        '"A"': 1.0,
+        "Answer: A": 1.0,
+        "**Verdict:** B.": -1.0,
+        "A: it is correct": 1.0,
+        "B\n\nIt is correct.": -1.0,
+    }
+    for reply, logit in replies.items():
         comparator = ChatComparator(keeping([], reply), structured=False)
         assert comparator.logits([Pair("q", "a", "b")]).tolist() == [logit]
 

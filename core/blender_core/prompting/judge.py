@@ -38,7 +38,7 @@ _BY_OBJECT = "Which answer is better, A or B?"
 _BY_LETTER = "Which answer is better? Reply with one letter alone: A or B."
 
 _LETTER = re.compile(
-    r"""[\s*.()\[\]"'`]*(?:(?:answer|verdict)[\s:*]+)?([AB])[\s*.()\[\]"'`]*(?:$|[:,\n])""",
+    r"""[\s*.()\[\]"'`]*(?:(?:answer|verdict)[\s:*]+)?([AB])[\s*.()\[\]"'`]*(?:$|[:\n])""",
     re.IGNORECASE,
 )
 """A letter, perhaps decorated or announced, and perhaps followed by reasons behind a colon; not
