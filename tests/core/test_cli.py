@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import json
 import os
 import pty
@@ -624,3 +625,37 @@ def test_version():
     result = run("--version")
     assert result.exit_code == 0
     assert re.fullmatch(r"blended-llm \d\S*\n", result.stdout)
+
+
+# --- what a critical user found ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", [["--ranker", "mini"], ["--ranker", "consensus:words"]])
+def test_results_of_two_rankers_are_not_mixed_in_a_file(records, tmp_path, other):
+    output = tmp_path / "ranked.jsonl"
+    assert run("rank", records, "--ranker", "consensus", "--output", output).exit_code == 0
+    before = output.read_text()
+    result = run("rank", records, "--output", output, "--resume", *other)
+    assert result.exit_code == 2
+    assert "another ranker, fuser or other settings" in result.stderr
+    assert output.read_text() == before
+    again = run("rank", records, "--ranker", "consensus", "--output", output, "--resume")
+    assert again.exit_code == 0
+
+
+def test_packed_records_are_ranked_as_data_split_writes_them(records, tmp_path):
+    packed = tmp_path / "records.jsonl.gz"
+    packed.write_bytes(gzip.compress(records.read_bytes() + b"{broken\n"))
+    result = run("rank", packed, "--ranker", "consensus")
+    assert result.exit_code == 1
+    assert len(lines_of(result.stdout)) == 2
+    assert "line 3" in result.stderr
+
+
+def test_a_score_that_no_record_has_is_named(tmp_path):
+    file = tmp_path / "records.jsonl"
+    file.write_text(jsonl({**SUM, "scores": {"judge": [1, 2, 3]}}))
+    for option in (["--judge-score", "jugde"], ["--gap", "jugde=1"]):
+        result = run("evaluate", file, "--ranker", "consensus", *option)
+        assert result.exit_code == 2
+        assert "no record has a score 'jugde'; there are: judge" in result.stderr

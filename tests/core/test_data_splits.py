@@ -185,3 +185,9 @@ def test_figures_of_real_records():
     assert figures.near_questions == 2
     assert figures.empty_answers == 1
     assert figures.decided > 100
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), 0.0, -0.1, 1.0])
+def test_shares_that_are_none_are_refused(share):
+    with pytest.raises(InputError, match="shares must be above 0"):
+        split([], {"dev": share})

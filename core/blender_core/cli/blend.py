@@ -71,6 +71,7 @@ def blend(
             answer=partial(blender.blend_many, show_progress=show),
             as_json=lambda _, blended: _as_json(blended, matrix=matrix),
             view=_view,
+            settings=(ranker, fuser, top_k, no_verify, schedule, aggregation, max_new_tokens),
             window=_WINDOW,
         )
 

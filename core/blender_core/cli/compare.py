@@ -81,7 +81,9 @@ def compare(
             )
         loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
         chosen = load_ranker(ranker, loading)
-        return Verb(read_duel, lambda tasks: _compare(chosen, tasks), _as_json, _view)
+        return Verb(
+            read_duel, lambda tasks: _compare(chosen, tasks), _as_json, _view, settings=(ranker,)
+        )
 
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
 

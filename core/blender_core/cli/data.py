@@ -211,7 +211,9 @@ def _divide(
     wanted = {name: share for name, share in shares.items() if share}
     paths = {name: folder / f"{name}{suffix_of(file)}" for name in ("train", *wanted)}
     folder.mkdir(parents=True, exist_ok=True)
-    for path in paths.values():
+    for name, path in paths.items():
+        for other in sorted(folder.glob(f"{name}.*")):
+            _may_write(other, file, force=force)
         _may_write(path, file, force=force)
     parts = divided(list(reading.records(file)), wanted, seed=seed, threshold=similar)
     for name, records in parts.items():

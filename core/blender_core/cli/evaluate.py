@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -201,6 +201,7 @@ def evaluate(
 
         show_bars(loading)
     records, faults = _read(file, limit, same_models=same_models)
+    _check_scores(records, [*(judge_score or ()), *gaps])
     if metric is None and all(record.output is None for record in records):
         metrics = []
     wanted = Evaluation(
@@ -263,6 +264,20 @@ def _read(file: Path, limit: int | None, *, same_models: bool) -> tuple[list[Rec
 
 def _told(metric: MetricWanted) -> str:
     return metric.name if metric.settings is None else f"{metric.name}={metric.settings.model}"
+
+
+def _check_scores(records: Sequence[Record], names: Sequence[str]) -> None:
+    """Check that scores by which records are to be judged are there.
+
+    Raises:
+        InputError: no record has a score of that name.
+    """
+    known = {name for record in records for name in record.scores}
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"no record has a score {name!r}; there are: {', '.join(sorted(known)) or 'none'}"
+            )
 
 
 def _grouping(group: Group) -> Callable[[Record], str]:

@@ -49,7 +49,14 @@ def fuse(
     def load() -> Verb[str]:
         loading = Loading(device, dtype, local_files_only=local_files_only, quiet=quiet)
         chosen = load_fuser(fuser, loading, max_new_tokens)
-        return Verb(read_record, chosen.fuse_many, _as_json, _view, _WINDOW)
+        return Verb(
+            read_record,
+            chosen.fuse_many,
+            _as_json,
+            _view,
+            settings=(fuser, max_new_tokens),
+            window=_WINDOW,
+        )
 
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
 

@@ -50,6 +50,7 @@ def rank(
             answer=partial(chosen.rank_many, show_progress=show),
             as_json=lambda _, ranking: ranking_json(ranking, matrix=matrix),
             view=_view,
+            settings=(ranker, schedule, aggregation),
         )
 
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)

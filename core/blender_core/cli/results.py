@@ -121,7 +121,8 @@ class ResultsFile(Results):
             )
         if known_task != task:
             raise InputError(
-                f"line {line} has another question or other answers than {self._path} was made from"
+                f"line {line} has another question or other answers than {self._path} was made "
+                "from, or that was made with another ranker, fuser or other settings"
             )
         return True
 

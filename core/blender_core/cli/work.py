@@ -34,6 +34,8 @@ __all__ = ["Entry", "Given", "Verb", "Wanted", "work"]
 
 STDIN = "-"
 
+_PACKED = (".gz", ".parquet")
+
 _FAST = 5.0
 """Seconds; a window that takes less is followed by a larger one."""
 
@@ -48,11 +50,10 @@ class Entry:
     id: str | int | None
     task: Task
 
-    @property
-    def fingerprint(self) -> str:
-        """Short, and another one for another question or other answers."""
+    def fingerprint(self, settings: Sequence[object]) -> str:
+        """Short, and another one for another question, other answers or other settings."""
         parts = [self.task.instruction, self.task.input, *(c.text for c in self.task.candidates)]
-        content = json.dumps(parts).encode()
+        content = json.dumps([*parts, *map(str, settings)]).encode()
         return sha256(content).hexdigest()[:12]
 
 
@@ -65,6 +66,8 @@ class Verb(Generic[Answer]):
         answer: from tasks to answers, one each.
         as_json: from task and answer to what a result says, without line and id.
         view: from title, task and answer to what a terminal shows.
+        settings: what decides about answers, such as the ranker's name. An earlier run with
+            others cannot be resumed: its results would be mixed with other ones.
         window: records answered together, and lost together if the machine stops.
     """
 
@@ -72,6 +75,7 @@ class Verb(Generic[Answer]):
     answer: Callable[[Sequence[Task]], Sequence[Answer]]
     as_json: Callable[[Task, Answer], dict[str, Any]]
     view: Callable[[str, Task, Answer], RenderableType]
+    settings: Sequence[object] = ()
     window: int = 64
 
 
@@ -106,13 +110,18 @@ class Given:
             ]
         elif self.file in (None, STDIN):
             yield not_blank(sys.stdin.buffer)
+        elif Path(str(self.file)).suffix in _PACKED:
+            from blender_core.data.files import read_rows
+
+            yield read_rows(str(self.file))
         else:
             with Path(str(self.file)).open("rb") as file:
                 yield not_blank(file)
 
     def count(self) -> int | None:
         """How many lines a file has; None for what can be read only once."""
-        if self.file in (None, STDIN) or not Path(str(self.file)).is_file():
+        path = Path(str(self.file))
+        if self.file in (None, STDIN) or not path.is_file() or path.suffix in _PACKED:
             return None
         with Path(str(self.file)).open("rb") as file:
             return sum(1 for _ in not_blank(file))
@@ -230,13 +239,15 @@ class _Run(Generic[Answer]):
         for number, content in lines:
             try:
                 value = parsed(content) if isinstance(content, bytes) else content
+                if isinstance(value, InputError):
+                    raise value
                 record = self._verb.read(value)
             except InputError as error:
                 self._failed(number, error)
                 self._bar.update()
                 continue
             entry = Entry(number, record.id, record.to_task())
-            if self._results.answered(number, record.id, entry.fingerprint):
+            if self._results.answered(number, record.id, self._fingerprint(entry)):
                 self._bar.update()
             else:
                 yield entry
@@ -257,13 +268,16 @@ class _Run(Generic[Answer]):
             yield from self._answers([entry])
 
     def _add(self, entry: Entry, answer: Answer) -> None:
-        result: dict[str, Any] = {"line": entry.line, "task": entry.fingerprint}
+        result: dict[str, Any] = {"line": entry.line, "task": self._fingerprint(entry)}
         if entry.id is not None:
             result["id"] = entry.id
         result |= self._verb.as_json(entry.task, answer)
         title = f"line {entry.line}" if entry.id is None else str(entry.id)
         self._results.add(result, lambda: self._verb.view(title, entry.task, answer))
         self.answered += 1
+
+    def _fingerprint(self, entry: Entry) -> str:
+        return entry.fingerprint(self._verb.settings)
 
     def _failed(self, line: int, error: Exception) -> None:
         reason = str(error) if isinstance(error, BlenderError) else describe(error)

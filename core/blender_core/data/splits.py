@@ -46,7 +46,7 @@ def split(
         MissingExtraError: datasketch is not installed.
     """
     left = 1.0 - sum(shares.values())
-    if "train" in shares or left <= 0 or any(share <= 0 for share in shares.values()):
+    if "train" in shares or not left > 0 or not all(share > 0 for share in shares.values()):
         told = ", ".join(f"{name} {share:g}" for name, share in shares.items())
         raise InputError(f"shares must be above 0 and leave something for train, got {told}")
     texts = [question(record) for record in records]

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from blender_core.errors import InputError, MissingExtraError
 
@@ -34,6 +34,12 @@ def _list(value: Any) -> Any:
 
 Files = Annotated[list[Path], BeforeValidator(_list)]
 Metric = Literal["accuracy", "balanced_accuracy", "pick", "loss"]
+
+
+def _a_folder(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("must name a folder of its own, not the one you are in")
+    return path
 
 
 class TrainingConfig(BaseModel):
@@ -67,7 +73,7 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     start: str
-    output: Path
+    output: Annotated[Path, AfterValidator(_a_folder)]
     train: Annotated[Files, Field(min_length=1)]
     dev: Files = []
     epochs: Positive = 3.0

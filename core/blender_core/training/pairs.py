@@ -207,6 +207,8 @@ def debiased(
 def _debiased(
     pairs: Sequence[JudgedPair], method: str, generator: torch.Generator
 ) -> list[JudgedPair]:
+    if not pairs:
+        raise InputError("no record has a judgement, a comparison or a score to learn from")
     favours = _favours_longer(pairs)
     for_longer, for_shorter = favours.clip(min=0.0).sum(), -favours.clip(max=0.0).sum()
     if min(for_longer, for_shorter) <= 0.0:

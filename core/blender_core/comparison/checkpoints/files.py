@@ -64,7 +64,10 @@ def resolve(
     if folder.exists():
         raise CheckpointError(f"{name}: a checkpoint is a folder, this is a file")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise CheckpointError(f"{name}: no such folder, and no hub id ('owner/name') either")
+        raise CheckpointError(
+            f"{name}: no such folder, and no hub id ('owner/name', "
+            "such as google-bert/bert-base-uncased) either"
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

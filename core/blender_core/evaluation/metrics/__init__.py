@@ -67,7 +67,7 @@ def _bleurt(settings: ModelSettings) -> Metric:
 _BART = "facebook/bart-large-cnn"
 
 METRICS: dict[str, MetricKind] = {
-    "bertscore": MetricKind("BERTScore", _bert_score, "bert-base-multilingual-cased"),
+    "bertscore": MetricKind("BERTScore", _bert_score, "google-bert/bert-base-multilingual-cased"),
     "bartscore": MetricKind("BARTScore", partial(_bart_score, "recall"), _BART),
     "bartscore_precision": MetricKind("BARTScore p(c|r)", partial(_bart_score, "precision"), _BART),
     "bartscore_f": MetricKind("BARTScore F", partial(_bart_score, "f"), _BART),

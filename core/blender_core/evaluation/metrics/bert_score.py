@@ -51,7 +51,8 @@ class BertScore:
         folder = resolve(name, local_files_only=settings.local_files_only)
         layer = settings.layer
         if layer is None:
-            layer = model2layers.get(name) or model2layers.get(folder.name)
+            known = (name, name.rpartition("/")[2], folder.name)
+            layer = next((model2layers[one] for one in known if one in model2layers), None)
         if layer is None:
             raise InputError(
                 f"bert-score recommends no layer for {name!r}: say which with --bertscore-layer"
