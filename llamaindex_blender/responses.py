@@ -9,16 +9,18 @@ from typing import Any
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import Field, field_validator
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import Document, ImageNode, NodeWithScore, QueryBundle, TextNode
+from llama_index_instrumentation import get_dispatcher
 
 from blender_core.errors import InputError, describe
 from blender_core.members import Answers, aask, ask
 
 __all__ = ["ResponseNode", "ResponseRetriever"]
 
+dispatcher = get_dispatcher(__name__)
 logger = logging.getLogger(__name__)
 
 Responder = BaseQueryEngine | LLM
@@ -45,6 +47,18 @@ class ResponseNode(TextNode):
     def class_name(cls) -> str:
         """The name by which LlamaIndex knows this kind."""
         return "ResponseNode"
+
+    @field_validator("source_nodes", mode="before")
+    @classmethod
+    def _nodes_of_their_kinds(cls, given: Any) -> Any:
+        # LlamaIndex itself does not restore a node with a score from its dict.
+        return [_restored(one) if isinstance(one, dict) else one for one in given]
+
+
+def _restored(saved: dict[str, Any]) -> NodeWithScore:
+    kinds = {kind.class_name(): kind for kind in (TextNode, ImageNode, Document, ResponseNode)}
+    kind = kinds.get(saved["node"].get("class_name"), TextNode)
+    return NodeWithScore(node=kind.from_dict(saved["node"]), score=saved.get("score"))
 
 
 class ResponseRetriever(BaseRetriever):
@@ -99,6 +113,7 @@ class ResponseRetriever(BaseRetriever):
         calls = {name: call(name, member) for name, member in self._members.items()}
         return _nodes(ask(calls, query_bundle, **self._limits))
 
+    @dispatcher.span
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         def call(name: str, member: Responder) -> Callable[[QueryBundle], Awaitable[ResponseNode]]:
             async def respond(query: QueryBundle) -> ResponseNode:

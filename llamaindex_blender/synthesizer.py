@@ -230,7 +230,8 @@ def _sources(used: Sequence[NodeWithScore]) -> list[NodeWithScore]:
     found: dict[str, NodeWithScore] = {}
     for response in used:
         node = response.node
-        for source in node.source_nodes if isinstance(node, ResponseNode) else [response]:
+        own = node.source_nodes if isinstance(node, ResponseNode) else []
+        for source in own or [response]:
             known = found.get(source.node.node_id)
             if known is None or (source.score or 0.0) > (known.score or 0.0):
                 found[source.node.node_id] = source

@@ -20,7 +20,7 @@ from qdrant_client import QdrantClient
 
 from blender_core.comparison.sentence_encoder import SentenceEncoder
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parent / "data"
 CORPUS = [
     json.loads(line) for line in (DATA / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
 ]
