@@ -275,9 +275,8 @@ class BlendedLLM(FunctionCallingLLM):
 
         def call(member: LLM) -> Callable[[Sequence[ChatMessage]], ChatResponse]:
             if tools:
-                with_tools = _caller(member).chat_with_tools
                 return lambda messages: _checked(
-                    with_tools(tools, chat_history=list(messages), **options)
+                    _caller(member).chat_with_tools(tools, chat_history=list(messages), **options)
                 )
             return lambda messages: _checked(member.chat(messages, **options))
 

@@ -13,6 +13,7 @@ Run as a program it prints its port and serves until it is stopped. The path say
 * ``tool``: a call of the first tool that is offered
 * ``reader``: the sentence of the prompt's context that shares most words with its query
 * ``judge``: the letter of the longer answer, with log probabilities where they are asked for
+* ``judge-object``: the same, as a call of the tool that is offered
 
 Asked for an object, all that answer say which of two answers is longer.
 """
@@ -125,6 +126,11 @@ def _message(behaviour: str, asked: dict[str, Any]) -> dict[str, Any]:
         return {"role": "assistant", "content": None, "tool_calls": calls}
     blocks = re.findall(r"<answer-([AB])-\w+>\n(.*?)\n</answer", question, re.DOTALL)
     longer = max(blocks, key=lambda block: len(block[1]), default=("", ""))[0]
+    if behaviour == "judge-object":
+        verdict = json.dumps({"better": longer, "confidence": 0.9})
+        call = {"name": asked["tools"][0]["function"]["name"], "arguments": verdict}
+        calls = [{"id": "call_1", "type": "function", "function": call}]
+        return {"role": "assistant", "content": None, "tool_calls": calls}
     if behaviour == "judge":
         return {"role": "assistant", "content": longer}
     if "response_format" in asked:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx
 from llama_index.core import Document, StorageContext, SummaryIndex, VectorStoreIndex
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -16,7 +18,7 @@ from llama_index.llms.openai_like import OpenAILike
 from llama_index.retrievers.bm25 import BM25Retriever
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from pydantic import PrivateAttr
-from qdrant_client import QdrantClient
+from qdrant_client import AsyncQdrantClient, QdrantClient
 
 from blender_core.comparison.sentence_encoder import SentenceEncoder
 
@@ -58,12 +60,21 @@ def engines(llm: Any) -> dict[str, BaseQueryEngine]:
         for one in CORPUS
     ]
     nodes = SentenceSplitter(chunk_size=200, chunk_overlap=0).get_nodes_from_documents(documents)
-    store = QdrantVectorStore("corpus", client=QdrantClient(":memory:"))
+    embedding = MiniLM()
+    for node, vector in zip(
+        nodes, embedding.get_text_embedding_batch([n.get_content() for n in nodes]), strict=True
+    ):
+        node.embedding = vector
+    # In memory, each of its two clients has a store of its own.
+    store = QdrantVectorStore(
+        "corpus", client=QdrantClient(":memory:"), aclient=AsyncQdrantClient(":memory:")
+    )
     vectors = VectorStoreIndex(
         nodes,
         storage_context=StorageContext.from_defaults(vector_store=store),
-        embed_model=MiniLM(),
+        embed_model=embedding,
     )
+    asyncio.run(store.async_add(nodes))
     keywords = BM25Retriever.from_defaults(nodes=nodes, similarity_top_k=2)
     return {
         "vector": vectors.as_query_engine(llm=llm, similarity_top_k=2),
@@ -73,12 +84,15 @@ def engines(llm: Any) -> dict[str, BaseQueryEngine]:
 
 
 def client(port: str, behaviour: str = "fine", model: str = "gpt", **options: Any) -> OpenAILike:
-    """LlamaIndex's client of the test server."""
+    """LlamaIndex's client of the test server; it leaves no connection open."""
+    limits = httpx.Limits(max_keepalive_connections=0)
     return OpenAILike(
         model=model,
         api_base=f"http://127.0.0.1:{port}/{behaviour}/v1",
         api_key="none",
         is_chat_model=True,
         max_retries=0,
+        http_client=httpx.Client(limits=limits),
+        async_http_client=httpx.AsyncClient(limits=limits),
         **{"context_window": 100_000, "is_function_calling_model": False, **options},
     )

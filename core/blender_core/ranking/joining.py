@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
 from blender_core.candidates import Ranking, Task, checked_all
-from blender_core.errors import ModelOutputError
+from blender_core.errors import InputError, ModelOutputError
 from blender_core.ranking.ranker import Duel, Ranker
 
 if TYPE_CHECKING:
@@ -132,7 +132,12 @@ def joined(ranker: Ranker) -> Ranker:
     """The ranker, made to share batches between callers; the same one for the same ranker.
 
     One that waits for a network is returned as it is: its callers are best served side by side.
+
+    Raises:
+        InputError: it is none.
     """
+    if not isinstance(ranker, Ranker):
+        raise InputError(f"'ranker' must be a Ranker, got {type(ranker).__name__}")
     if ranker.waits or isinstance(ranker, JoiningRanker):
         return ranker
     with _lock:
