@@ -13,6 +13,7 @@ import pytest
 
 import blender_core
 import langchain_blender
+import llamaindex_blender
 
 HEAVY = ["huggingface_hub", "numpy", "safetensors", "tokenizers", "torch", "transformers"]
 LOADED = f"import json, sys; print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))"
@@ -94,24 +95,25 @@ except SystemExit as end:
     assert loaded_after(code) == []
 
 
-def test_langchain_classes_are_there_typed_and_load_nothing_heavy():
+@pytest.mark.parametrize("package", [langchain_blender, llamaindex_blender])
+def test_the_adapters_classes_are_there_and_load_no_model(package):
+    module = package.__name__
     names = ast.literal_eval(
         subprocess.run(
             [
                 sys.executable,
                 "-c",
-                "from langchain_blender import *; print(sorted(n for n in dir() if n[0] != '_'))",
+                f"from {module} import *; print(sorted(n for n in dir() if n[0] != '_'))",
             ],
             capture_output=True,
             text=True,
             check=True,
         ).stdout
     )
-    assert names == sorted(langchain_blender.__all__)
-    for name in dir(langchain_blender):
-        assert getattr(langchain_blender, name).__name__ == name
-    heavy = loaded_after("from langchain_blender import *; ")
-    assert heavy == ["numpy"]
+    assert names == sorted(package.__all__)
+    for name in dir(package):
+        assert getattr(package, name).__name__ == name
+    assert not {"torch", "transformers"} & set(loaded_after(f"from {module} import *"))
 
 
 def test_without_langchain_only_the_middleware_is_missing():
