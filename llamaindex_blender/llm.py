@@ -37,9 +37,10 @@ from typing_extensions import Self
 from blender_core.blend import Blender
 from blender_core.candidates import Blend, Candidate
 from blender_core.errors import InputError, describe
-from blender_core.members import Answers, aask, ask
+from blender_core.members import Answers, aask, ask, in_own_thread
 from blender_core.ranking.joining import shared
 from llamaindex_blender.llm_fuser import LLMFuser
+from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["BlendedLLM"]
 
@@ -287,8 +288,14 @@ class BlendedLLM(FunctionCallingLLM):
     ) -> dict[str, Callable[[Sequence[ChatMessage]], Awaitable[ChatResponse]]]:
         options = dict(kwargs)
         tools = options.pop("tools", None)
+        sync_calls = self._calls(kwargs)
 
-        def call(member: LLM) -> Callable[[Sequence[ChatMessage]], Awaitable[ChatResponse]]:
+        def call(
+            name: str, member: LLM
+        ) -> Callable[[Sequence[ChatMessage]], Awaitable[ChatResponse]]:
+            if is_sync_only(member):
+                return in_own_thread(sync_calls[name])
+
             async def answer(messages: Sequence[ChatMessage]) -> ChatResponse:
                 if tools:
                     return _checked(
@@ -300,7 +307,7 @@ class BlendedLLM(FunctionCallingLLM):
 
             return answer
 
-        return {name: call(member) for name, member in self.members.items()}
+        return {name: call(name, member) for name, member in self.members.items()}
 
 
 class _Contest:

@@ -16,7 +16,8 @@ from llama_index.core.schema import Document, ImageNode, NodeWithScore, QueryBun
 from llama_index_instrumentation import get_dispatcher
 
 from blender_core.errors import InputError, describe
-from blender_core.members import Answers, aask, ask
+from blender_core.members import Answers, aask, ask, in_own_thread
+from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["ResponseNode", "ResponseRetriever"]
 
@@ -97,39 +98,45 @@ class ResponseRetriever(BaseRetriever):
         }
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        def call(name: str, member: Responder) -> Callable[[QueryBundle], ResponseNode]:
-            def respond(query: QueryBundle) -> ResponseNode:
-                if isinstance(member, LLM):
-                    return _node(name, member.complete(query.query_str).text, [])
-                response: Any = member.query(query)
-                if isinstance(response, StreamingResponse):
-                    response = response.get_response()
-                elif isinstance(response, AsyncStreamingResponse):
-                    raise TypeError("gave an async stream to a sync query")
-                return _node(name, _text(response), response.source_nodes)
-
-            return respond
-
-        calls = {name: call(name, member) for name, member in self._members.items()}
+        calls = {name: _call(name, member) for name, member in self._members.items()}
         return _nodes(ask(calls, query_bundle, **self._limits))
 
     @dispatcher.span
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        def call(name: str, member: Responder) -> Callable[[QueryBundle], Awaitable[ResponseNode]]:
-            async def respond(query: QueryBundle) -> ResponseNode:
-                if isinstance(member, LLM):
-                    return _node(name, (await member.acomplete(query.query_str)).text, [])
-                response: Any = await member.aquery(query)
-                if isinstance(response, AsyncStreamingResponse):
-                    response = await response.get_response()
-                elif isinstance(response, StreamingResponse):
-                    response = response.get_response()
-                return _node(name, _text(response), response.source_nodes)
-
-            return respond
-
-        calls = {name: call(name, member) for name, member in self._members.items()}
+        calls = {name: _async_call(name, member) for name, member in self._members.items()}
         return _nodes(await aask(calls, query_bundle, **self._limits))
+
+
+def _call(name: str, member: Responder) -> Callable[[QueryBundle], ResponseNode]:
+    def respond(query: QueryBundle) -> ResponseNode:
+        if isinstance(member, LLM):
+            return _node(name, member.complete(query.query_str).text, [])
+        response: Any = member.query(query)
+        if isinstance(response, StreamingResponse):
+            response = response.get_response()
+        elif isinstance(response, AsyncStreamingResponse):
+            raise TypeError("gave an async stream to a sync query")
+        return _node(name, _text(response), response.source_nodes)
+
+    return respond
+
+
+def _async_call(name: str, member: Responder) -> Callable[[QueryBundle], Awaitable[ResponseNode]]:
+    if is_sync_only(member):
+        return in_own_thread(_call(name, member))
+
+    async def respond(query: QueryBundle) -> ResponseNode:
+        if isinstance(member, LLM):
+            return _node(name, (await member.acomplete(query.query_str)).text, [])
+        response: Any = await member.aquery(query)
+        if isinstance(response, AsyncStreamingResponse):
+            response = await response.get_response()
+        elif isinstance(response, StreamingResponse):
+            # Reading it may take as long as writing it.
+            response = await in_own_thread(StreamingResponse.get_response)(response)
+        return _node(name, _text(response), response.source_nodes)
+
+    return respond
 
 
 def _node(name: str, text: str, sources: list[NodeWithScore]) -> ResponseNode:

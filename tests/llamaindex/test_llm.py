@@ -10,12 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent, ReActAgent
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LogProb, MessageRole
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    LLMMetadata,
+    LogProb,
+    MessageRole,
+)
 from llama_index.core.evaluation import BaseEvaluator
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
-from llama_index.core.llms import LLM, MockLLM
+from llama_index.core.llms import LLM, CustomLLM, MockLLM
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.tools import FunctionTool
 from openai_server import RECORDS
 from pydantic import ValidationError
@@ -31,6 +39,7 @@ from llamaindex_blender import (
     LLMComparator,
     PairRankerEvaluator,
     PickBestAnswer,
+    ResponseRetriever,
 )
 
 # LlamaIndex's workflows still use names that pydantic and they themselves have given up.
@@ -163,6 +172,42 @@ async def test_a_hundred_at_once_get_their_own_answers():
     llm = BlendedLLM(members=members, ranker=LONGEST)
     answers = await asyncio.gather(*(llm.acomplete(f"question {i}") for i in range(100)))
     assert [str(a) for a in answers] == [f"You asked: question {i}" for i in range(100)]
+
+
+async def test_members_without_an_async_way_do_not_block_the_loop():
+    class Sync(CustomLLM):
+        @property
+        def metadata(self) -> LLMMetadata:
+            return LLMMetadata()
+
+        def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            time.sleep(0.3)
+            return CompletionResponse(text="slowly")
+
+        def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+    class Engine(CustomQueryEngine):
+        def custom_query(self, query_str: str) -> str:
+            time.sleep(0.3)
+            return "slowly"
+
+    late = 0.0
+
+    async def watch() -> None:
+        nonlocal late
+        while True:
+            start = time.perf_counter()
+            await asyncio.sleep(0.01)
+            late = max(late, time.perf_counter() - start)
+
+    watching = asyncio.create_task(watch())
+    llm = BlendedLLM(members={"one": Sync(), "two": Sync()}, ranker=LONGEST)
+    assert (await llm.acomplete("q")).text == "slowly"
+    retriever = ResponseRetriever({"engine": Engine(), "llm": Sync()})
+    assert len(await retriever.aretrieve("q")) == 2
+    watching.cancel()
+    assert late < 0.25
 
 
 def test_metadata_are_what_all_can_do():
