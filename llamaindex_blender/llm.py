@@ -26,7 +26,7 @@ from llama_index.core.base.llms.types import (
     MessageRole,
     ToolCallBlock,
 )
-from llama_index.core.bridge.pydantic import Field, PrivateAttr, model_validator
+from llama_index.core.bridge.pydantic import ConfigDict, Field, model_validator
 from llama_index.core.llms import LLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
@@ -67,6 +67,8 @@ class BlendedLLM(FunctionCallingLLM):
         ValidationError: a setting is not usable.
     """
 
+    model_config = ConfigDict(extra="forbid")
+
     members: dict[str, Any] = Field(description="LLMs by name.")
     ranker: Any = Field(default=None, exclude=True, description="Orders the answers.")
     fuser: Any = Field(default=None, exclude=True, description="Writes one from the best.")
@@ -75,7 +77,6 @@ class BlendedLLM(FunctionCallingLLM):
     timeout: float | None = Field(default=None, gt=0, description="Seconds a member may take.")
     deadline: float | None = Field(default=None, gt=0, description="Seconds all may take.")
     min_answers: int = Field(default=1, ge=1, description="How many must answer.")
-    _blender: Blender = PrivateAttr()
 
     @model_validator(mode="before")
     @classmethod
@@ -90,21 +91,21 @@ class BlendedLLM(FunctionCallingLLM):
         if not self.members:
             raise InputError("'members' is empty: there is nobody to ask")
         for name, member in self.members.items():
+            if not name:
+                raise InputError("a member's name is empty")
             if not isinstance(member, LLM):
                 raise InputError(f"member {name!r} must be an LLM, got {type(member).__name__}")
         if self.min_answers > len(self.members):
             raise InputError(
                 f"'min_answers' is {self.min_answers} of only {len(self.members)} members"
             )
-        fuser = LLMFuser(self.fuser) if isinstance(self.fuser, LLM) else self.fuser
-        ranker = self.ranker if self.ranker is None else shared(self.ranker)
-        self._blender = Blender(
-            shared(None) if ranker is None else ranker,
-            fuser,
-            top_k=self.top_k,
-            verify=self.verify,
-        )
+        self._blender()
         return self
+
+    def _blender(self) -> Blender:
+        """Made when it is used: settings may have changed."""
+        fuser = LLMFuser(self.fuser) if isinstance(self.fuser, LLM) else self.fuser
+        return Blender(shared(self.ranker), fuser, top_k=self.top_k, verify=self.verify)
 
     @classmethod
     def class_name(cls) -> str:
@@ -119,23 +120,26 @@ class BlendedLLM(FunctionCallingLLM):
             context_window=min(one.context_window for one in each),
             num_output=min(one.num_output for one in each),
             is_chat_model=True,
-            is_function_calling_model=all(one.is_function_calling_model for one in each),
+            is_function_calling_model=all(
+                isinstance(member, FunctionCallingLLM) and member.metadata.is_function_calling_model
+                for member in self.members.values()
+            ),
             model_name="blend",
         )
 
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation."""
-        contest = _Contest(ask(self._calls(kwargs), messages, **self._limits()), self.members)
-        blend = self._blender.blend(_question(messages), contest.candidates, fuse=contest.fusable)
+        contest = _Contest(ask(self._calls(kwargs), messages, **self._limits()))
+        blend = self._blender().blend(_question(messages), contest.candidates, fuse=contest.fusable)
         return contest.response(blend)
 
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Like `chat`, without blocking the event loop; cancelling it cancels the members."""
         answers = await aask(self._async_calls(kwargs), messages, **self._limits())
-        contest = _Contest(answers, self.members)
-        blend = await self._blender.ablend(
+        contest = _Contest(answers)
+        blend = await self._blender().ablend(
             _question(messages), contest.candidates, fuse=contest.fusable
         )
         return contest.response(blend)
@@ -145,9 +149,9 @@ class BlendedLLM(FunctionCallingLLM):
         """Answer a conversation in pieces."""
 
         def pieces() -> ChatResponseGen:
-            contest = _Contest(ask(self._calls(kwargs), messages, **self._limits()), self.members)
+            contest = _Contest(ask(self._calls(kwargs), messages, **self._limits()))
             written = ""
-            for part in self._blender.stream(
+            for part in self._blender().stream(
                 _question(messages), contest.candidates, fuse=contest.fusable
             ):
                 if isinstance(part, Blend):
@@ -166,9 +170,9 @@ class BlendedLLM(FunctionCallingLLM):
 
         async def pieces() -> ChatResponseAsyncGen:
             answers = await aask(self._async_calls(kwargs), messages, **self._limits())
-            contest = _Contest(answers, self.members)
+            contest = _Contest(answers)
             written = ""
-            async for part in self._blender.astream(
+            async for part in self._blender().astream(
                 _question(messages), contest.candidates, fuse=contest.fusable
             ):
                 if isinstance(part, Blend):
@@ -246,7 +250,7 @@ class BlendedLLM(FunctionCallingLLM):
             "tool_required": tool_required,
             **kwargs,
         }
-        return {"messages": messages, "tools": list(tools), **options}
+        return {"messages": messages, "tools": list(tools), "tool_options": options}
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
@@ -272,14 +276,20 @@ class BlendedLLM(FunctionCallingLLM):
         self, kwargs: Mapping[str, Any]
     ) -> dict[str, Callable[[Sequence[ChatMessage]], ChatResponse]]:
         options = dict(kwargs)
-        tools = options.pop("tools", None)
+        tools, tool_options = options.pop("tools", None), options.pop("tool_options", {})
 
         def call(member: LLM) -> Callable[[Sequence[ChatMessage]], ChatResponse]:
-            if tools:
-                return lambda messages: _checked(
-                    _caller(member).chat_with_tools(tools, chat_history=list(messages), **options)
-                )
-            return lambda messages: _checked(member.chat(messages, **options))
+            def answer(messages: Sequence[ChatMessage]) -> ChatResponse:
+                given = list(messages)  # a member may write into it
+                if tools:
+                    response = _caller(member).chat_with_tools(
+                        tools, chat_history=given, **tool_options, **options
+                    )
+                else:
+                    response = member.chat(given, **options)
+                return _checked(response, member)
+
+            return answer
 
         return {name: call(member) for name, member in self.members.items()}
 
@@ -287,7 +297,7 @@ class BlendedLLM(FunctionCallingLLM):
         self, kwargs: Mapping[str, Any]
     ) -> dict[str, Callable[[Sequence[ChatMessage]], Awaitable[ChatResponse]]]:
         options = dict(kwargs)
-        tools = options.pop("tools", None)
+        tools, tool_options = options.pop("tools", None), options.pop("tool_options", {})
         sync_calls = self._calls(kwargs)
 
         def call(
@@ -297,13 +307,14 @@ class BlendedLLM(FunctionCallingLLM):
                 return in_own_thread(sync_calls[name])
 
             async def answer(messages: Sequence[ChatMessage]) -> ChatResponse:
+                given = list(messages)
                 if tools:
-                    return _checked(
-                        await _caller(member).achat_with_tools(
-                            tools, chat_history=list(messages), **options
-                        )
+                    response = await _caller(member).achat_with_tools(
+                        tools, chat_history=given, **tool_options, **options
                     )
-                return _checked(await member.achat(messages, **options))
+                else:
+                    response = await member.achat(given, **options)
+                return _checked(response, member)
 
             return answer
 
@@ -313,16 +324,11 @@ class BlendedLLM(FunctionCallingLLM):
 class _Contest:
     """The members' answers, as candidates and as responses."""
 
-    def __init__(self, answers: Answers[ChatResponse], members: Mapping[str, LLM]) -> None:
+    def __init__(self, answers: Answers[ChatResponse]) -> None:
         self.answers = answers
-        calls = {
-            name: _tool_calls(response, members[name]) for name, response in answers.answers.items()
-        }
-        self._calls = calls
-        self.fusable = not any(calls.values())
+        self.fusable = not any(map(_tool_calls, answers.answers.values()))
         self.candidates = [
-            Candidate(_shown(response, calls[name]), source=name)
-            for name, response in answers.answers.items()
+            Candidate(_shown(response), source=name) for name, response in answers.answers.items()
         ]
 
     def response(self, blend: Blend, written: str = "") -> ChatResponse:
@@ -338,11 +344,9 @@ class _Contest:
             message = ChatMessage(role=MessageRole.ASSISTANT, content=blend.text)
             return ChatResponse(message=message, delta=delta, additional_kwargs=told)
         winner = self.answers.answers[blend.sources[0]]
-        message = _with_calls(winner.message, self._calls[blend.sources[0]])
         return winner.model_copy(
             update={
-                "message": message,
-                "delta": message.content,
+                "delta": winner.message.content,
                 "additional_kwargs": {**winner.additional_kwargs, **told},
             }
         )
@@ -368,7 +372,7 @@ class _Contest:
 def _by_name(members: Sequence[Any]) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for member in members:
-        wanted = member.metadata.model_name if isinstance(member, LLM) else "member"
+        wanted = (isinstance(member, LLM) and member.metadata.model_name) or type(member).__name__
         name, number = wanted, 1
         while name in named:
             number += 1
@@ -387,26 +391,31 @@ def _caller(member: LLM) -> FunctionCallingLLM:
     return member
 
 
-def _checked(response: ChatResponse) -> ChatResponse:
-    """The response, if it says something.
+def _checked(response: ChatResponse, member: LLM) -> ChatResponse:
+    """The response with its tool calls in blocks, which is where all LLMs look for them.
 
     Raises:
         ValueError: it says nothing: no text, no image or the like, no tool call.
     """
-    message = response.message
-    other = any(block.block_type not in ("text", "thinking") for block in message.blocks)
-    if not (
-        (message.content or "").strip() or other or message.additional_kwargs.get("tool_calls")
-    ):
+    calls = [] if _tool_calls(response) else _calls_by(member, response)
+    if calls:
+        blocks = [*response.message.blocks, *calls]
+        message = response.message.model_copy(update={"blocks": blocks})
+        response = response.model_copy(update={"message": message})
+    other = any(block.block_type not in ("text", "thinking") for block in response.message.blocks)
+    if not (other or (response.message.content or "").strip()):
         raise ValueError("gave an empty answer")
     return response
 
 
-def _tool_calls(response: ChatResponse, member: LLM | None = None) -> list[ToolCallBlock]:
-    """The tool calls of a response; where it does not hold them in blocks, as its LLM says."""
-    blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
-    if blocks or not isinstance(member, FunctionCallingLLM):
-        return blocks
+def _tool_calls(response: ChatResponse) -> list[ToolCallBlock]:
+    return [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+
+
+def _calls_by(member: LLM, response: ChatResponse) -> list[ToolCallBlock]:
+    """The tool calls of a response that does not hold them in blocks, as its LLM says."""
+    if not isinstance(member, FunctionCallingLLM):
+        return []
     try:
         selections = member.get_tool_calls_from_response(response, error_on_no_tool_call=False)
     except NotImplementedError:
@@ -429,14 +438,7 @@ def _selection(block: ToolCallBlock) -> ToolSelection:
     )
 
 
-def _with_calls(message: ChatMessage, calls: Sequence[ToolCallBlock]) -> ChatMessage:
-    """The message with its tool calls in blocks, which is where all LLMs look for them."""
-    if not calls or any(isinstance(block, ToolCallBlock) for block in message.blocks):
-        return message
-    return message.model_copy(update={"blocks": [*message.blocks, *calls]})
-
-
-def _shown(response: ChatResponse, calls: Sequence[ToolCallBlock]) -> str:
+def _shown(response: ChatResponse) -> str:
     """What a ranker reads of a response."""
     lines = [
         json.dumps(
@@ -445,7 +447,7 @@ def _shown(response: ChatResponse, calls: Sequence[ToolCallBlock]) -> str:
             ensure_ascii=False,
             default=str,
         )
-        for call in calls
+        for call in _tool_calls(response)
     ]
     return "\n".join(text for text in (response.message.content or "", *lines) if text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
@@ -10,6 +11,7 @@ from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
 from blender_core.candidates import Pair
 from blender_core.errors import InputError
+from blender_core.members import in_own_thread
 from blender_core.prompting.judge import (
     JUDGE_INSTRUCTIONS,
     Judge,
@@ -18,6 +20,7 @@ from blender_core.prompting.judge import (
     letter_logit,
 )
 from llamaindex_blender.llm_fuser import check_variables
+from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["JUDGE_PROMPT", "LLMComparator"]
 
@@ -78,14 +81,19 @@ class LLMComparator(Judge):
         """
         blocks = judge_blocks(pair, structured=self.structured)
         if self.structured:
-            return _logit(self.llm.structured_predict(Judgement, self.prompt, **blocks))
+            # A copy: LlamaIndex writes the schema into the prompt that it is given.
+            prompt = deepcopy(self.prompt)
+            return _logit(self.llm.structured_predict(Judgement, prompt, **blocks))
         return _of_letter(self.llm.chat(self._messages(blocks)))
 
     async def ajudge(self, pair: Pair) -> float:
         """Like `judge`, without blocking the event loop."""
+        if is_sync_only(self.llm):
+            return await in_own_thread(self.judge)(pair)
         blocks = judge_blocks(pair, structured=self.structured)
         if self.structured:
-            return _logit(await self.llm.astructured_predict(Judgement, self.prompt, **blocks))
+            prompt = deepcopy(self.prompt)
+            return _logit(await self.llm.astructured_predict(Judgement, prompt, **blocks))
         return _of_letter(await self.llm.achat(self._messages(blocks)))
 
     def _messages(self, blocks: dict[str, str]) -> list[ChatMessage]:

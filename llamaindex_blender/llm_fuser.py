@@ -13,7 +13,10 @@ from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from blender_core.candidates import Answers, Task
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
+from blender_core.fusion.streaming import in_thread
+from blender_core.members import in_own_thread
 from blender_core.prompting.fusion import FUSION_INSTRUCTIONS, fusion_blocks
+from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["FUSION_PROMPT", "LLMFuser", "check_variables"]
 
@@ -65,6 +68,8 @@ class LLMFuser(Fuser):
 
     async def afuse_many(self, tasks: Sequence[Task]) -> list[str]:
         """Like `fuse_many`, without blocking the event loop."""
+        if is_sync_only(self.llm):
+            return await in_own_thread(self.fuse_many)(tasks)
         return [
             await self.llm.apredict(self.prompt, **fusion_blocks(task.source, task.candidates))
             for task in tasks
@@ -77,6 +82,10 @@ class LLMFuser(Fuser):
 
     async def astream(self, instruction: str, candidates: Answers) -> AsyncIterator[str]:
         """Like `stream`, without blocking the event loop."""
+        if is_sync_only(self.llm):
+            async for piece in in_thread(lambda: self.stream(instruction, candidates)):
+                yield piece
+            return
         task = Task(instruction, candidates)
         blocks = fusion_blocks(task.source, task.candidates)
         stream: Any = await self.llm.astream(self.prompt, **blocks)
@@ -93,5 +102,6 @@ def check_variables(prompt: BasePromptTemplate, needed: set[str]) -> None:
     """
     if not isinstance(prompt, BasePromptTemplate):
         raise InputError(f"a prompt must be a prompt template, got {type(prompt).__name__}")
-    if missing := needed - set(prompt.template_vars):
+    renamed = prompt.template_var_mappings or {}
+    if missing := {name for name in needed if renamed.get(name, name) not in prompt.template_vars}:
         raise InputError(f"the prompt has no variable {sorted(missing)}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 
+from blender_core.checks import positive
 from blender_core.fusion.fuser import Fuser
 from blender_core.ranking.ranker import Ranker
 from llamaindex_blender.rerank import PairRankerRerank
@@ -38,8 +38,11 @@ class BlendedQueryEngine(RetrieverQueryEngine):
         deadline: float | None = None,
         min_answers: int = 1,
         streaming: bool = False,
+        model: str | None = None,
+        schedule: str = "full",
+        aggregation: str = "max_logits",
+        min_margin: float | None = None,
         callback_manager: CallbackManager | None = None,
-        **rerank: Any,
     ) -> BlendedQueryEngine:
         """Make one engine of several.
 
@@ -53,12 +56,23 @@ class BlendedQueryEngine(RetrieverQueryEngine):
             deadline: seconds all engines together may take.
             min_answers: how many must respond.
             streaming: whether the response is a stream.
+            model: hub id or folder of a pairwise ranker, in place of `ranker`.
+            schedule: which pairs are compared, for pairwise rankers.
+            aggregation: how comparisons become scores, for pairwise rankers.
+            min_margin: drops responses that the best one beats by more than this logit.
             callback_manager: LlamaIndex's.
-            **rerank: further settings of `PairRankerRerank`.
 
         Raises:
-            InputError: a setting is not usable.
+            InputError: a setting is not usable (some are a pydantic ValidationError).
         """
+        rerank = PairRankerRerank(
+            ranker=ranker,
+            model=model,
+            top_n=positive("top_k", top_k),
+            schedule=schedule,
+            aggregation=aggregation,
+            min_margin=min_margin,
+        )
         return cls(
             retriever=ResponseRetriever(
                 engines,
@@ -67,10 +81,10 @@ class BlendedQueryEngine(RetrieverQueryEngine):
                 min_answers=min_answers,
                 callback_manager=callback_manager,
             ),
-            node_postprocessors=[PairRankerRerank(ranker=ranker, top_n=top_k, **rerank)],
+            node_postprocessors=[rerank],
             response_synthesizer=GenFuserSynthesizer(
                 fuser,
-                ranker=ranker,
+                ranker=rerank.ranking,  # who ranks also decides about the fused text
                 top_k=top_k,
                 verify=verify,
                 ranked=True,

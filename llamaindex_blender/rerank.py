@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from llama_index.core.bridge.pydantic import Field, PrivateAttr, field_serializer, model_validator
+from llama_index.core.bridge.pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_serializer,
+    model_validator,
+)
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -38,6 +44,9 @@ dispatcher = get_dispatcher(__name__)
 
 _DEFAULTS = ("full", "max_logits")
 
+_ADDED = ("rank", "win_probability")
+"""What is added to a node's metadata."""
+
 
 class PairRankerRerank(BaseNodePostprocessor):
     """Compares nodes two by two for the query and returns them best first, as new ones.
@@ -63,6 +72,8 @@ class PairRankerRerank(BaseNodePostprocessor):
             both `ranker` and `model`; a number out of range.
     """
 
+    model_config = ConfigDict(extra="forbid")
+
     ranker: Any = Field(default=None, description="Orders the texts.")
     model: str | None = Field(default=None, description="Hub id or folder of a pairwise ranker.")
     top_n: int = Field(default=3, ge=1, description="How many nodes are returned at most.")
@@ -71,7 +82,7 @@ class PairRankerRerank(BaseNodePostprocessor):
     min_margin: float | None = Field(
         default=None, ge=0, description="Drops nodes that the best beats by more than this logit."
     )
-    _asked: Ranker = PrivateAttr()
+    _loading: tuple[tuple[Any, ...], Ranker] | None = PrivateAttr(default=None)
 
     @classmethod
     def class_name(cls) -> str:
@@ -87,7 +98,6 @@ class PairRankerRerank(BaseNodePostprocessor):
                 f"this was saved with a ranker that is an object, a {self.ranker}, which cannot "
                 "be restored: give model=, or put the ranker in its place"
             )
-        self._asked = LaterRanker(Once(self._load))
         if self.ranker is None:
             return self
         if not isinstance(self.ranker, Ranker):
@@ -106,6 +116,26 @@ class PairRankerRerank(BaseNodePostprocessor):
         return None if ranker is None else type(ranker).__name__
 
     @property
+    def ranking(self) -> Ranker:
+        """What compares, by the settings as they are now; loaded when it is first asked."""
+        settings = (self.ranker, self.model, self.schedule, self.aggregation)
+        if self._loading is None or self._loading[0] != settings:
+            self._loading = settings, LaterRanker(Once(self._load))
+        return self._loading[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled.
+
+        Raises:
+            TypeError: the ranker cannot be; LlamaIndex would leave it out in silence.
+        """
+        self._loading = None
+        state: dict[str, Any] = super().__getstate__()
+        if self.ranker is not None and "ranker" not in state["__dict__"]:
+            raise TypeError(f"a {type(self.ranker).__name__} cannot be pickled: give model=")
+        return state
+
+    @property
     def _asks_otherwise(self) -> bool:
         return (self.schedule, self.aggregation) != _DEFAULTS
 
@@ -114,7 +144,7 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = self._asked.rank(reranking.query, _texts(nodes))
+                ranking = self.ranking.rank(reranking.query, _texts(nodes))
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -124,7 +154,7 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = await self._asked.arank(reranking.query, _texts(nodes))
+                ranking = await self.ranking.arank(reranking.query, _texts(nodes))
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -200,14 +230,19 @@ def _ranked(
     found: dict[str, Any] = {"rank": ranking.ranks[place]}
     if others.size:
         found["win_probability"] = sum(_sigmoid(margin) for margin in others) / others.size
+    metadata = {key: v for key, v in given.node.metadata.items() if key not in _ADDED}
     node = given.node.model_copy(
         update={
-            "metadata": {**given.node.metadata, **found},
-            "excluded_llm_metadata_keys": [*given.node.excluded_llm_metadata_keys, *found],
-            "excluded_embed_metadata_keys": [*given.node.excluded_embed_metadata_keys, *found],
+            "metadata": {**metadata, **found},
+            "excluded_llm_metadata_keys": _and_added(given.node.excluded_llm_metadata_keys),
+            "excluded_embed_metadata_keys": _and_added(given.node.excluded_embed_metadata_keys),
         }
     )
     return NodeWithScore(node=node, score=float(ranking.scores[place]))
+
+
+def _and_added(keys: list[str]) -> list[str]:
+    return [*(key for key in keys if key not in _ADDED), *_ADDED]
 
 
 def _sigmoid(logit: float) -> float:

@@ -15,8 +15,9 @@ from llama_index.core.llms import LLM
 from llama_index.core.schema import Document, ImageNode, NodeWithScore, QueryBundle, TextNode
 from llama_index_instrumentation import get_dispatcher
 
+from blender_core.checks import positive
 from blender_core.errors import InputError, describe
-from blender_core.members import Answers, aask, ask, in_own_thread
+from blender_core.members import Answers, aask, ask, check_seconds, in_own_thread
 from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["ResponseNode", "ResponseRetriever"]
@@ -89,7 +90,9 @@ class ResponseRetriever(BaseRetriever):
     ) -> None:
         super().__init__(callback_manager=callback_manager)
         self._members = _checked(members)
-        if min_answers > len(self._members):
+        check_seconds("timeout", timeout)
+        check_seconds("deadline", deadline)
+        if positive("min_answers", min_answers) > len(self._members):
             raise InputError(f"'min_answers' is {min_answers} of only {len(self._members)} members")
         self._limits: dict[str, Any] = {
             "timeout": timeout,
@@ -176,6 +179,8 @@ def _checked(members: object) -> dict[str, Responder]:
     if not members:
         raise InputError("'members' is empty: there is nobody to ask")
     for name, member in members.items():
+        if not isinstance(name, str) or not name:
+            raise InputError(f"a member's name must be a text, got {name!r}")
         if not isinstance(member, BaseQueryEngine | LLM):
             raise InputError(
                 f"member {name!r} must be a query engine or an LLM, got {type(member).__name__}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llama_index.core.llms import CustomLLM
+from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.query_engine import CustomQueryEngine
 
 __all__ = ["is_sync_only"]
@@ -19,6 +20,8 @@ _ASYNC_WAYS = (
 
 def is_sync_only(member: Any) -> bool:
     """Whether an async call of this LLM or query engine runs in the loop's own thread."""
+    if isinstance(member, StructuredLLM):
+        return is_sync_only(member.llm)
     return any(
         isinstance(member, base)
         and getattr(type(member), name).__qualname__ == getattr(base, name).__qualname__

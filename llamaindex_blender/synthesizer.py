@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager
@@ -13,7 +15,7 @@ from llama_index.core.llms.mock import MockLLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType
 from llama_index.core.response_synthesizers import BaseSynthesizer
-from llama_index.core.schema import NodeWithScore
+from llama_index.core.schema import NodeWithScore, QueryType
 from llama_index.core.types import RESPONSE_TEXT_TYPE
 from typing_extensions import Self
 
@@ -72,19 +74,23 @@ class GenFuserSynthesizer(BaseSynthesizer):
     ) -> None:
         if isinstance(fuser, LLM):
             fuser = LLMFuser(fuser, prompt=prompt)
+        elif isinstance(fuser, LLMFuser):
+            # Of its own: prompts are updated in one synthesizer, not in all that share the fuser.
+            fuser = LLMFuser(fuser.llm, prompt=fuser.prompt if prompt is None else prompt)
         elif prompt is not None:
             raise InputError("'prompt' is for an LLM that fuses; there is none")
         if ranker is not None and not isinstance(ranker, Ranker):
             raise InputError(f"'ranker' must be a Ranker or None, got {type(ranker).__name__}")
-        # The base class wants an LLM and would make one of a default provider.
-        llm = fuser.llm if isinstance(fuser, LLMFuser) else MockLLM()
+        # The base class wants an LLM, and would make one of a default provider. It never asks it.
         super().__init__(
-            llm=llm,
+            llm=MockLLM(),
             callback_manager=callback_manager,
             streaming=streaming,
             empty_response=empty_response,
         )
         self._fuser = fuser
+        # Of each stream under way, where its blend will be found when it has ended.
+        self._ended: WeakKeyDictionary[Any, list[Blend]] = WeakKeyDictionary()
         judge = shared(ranker)
         self._blender = Blender(
             _InOrder(judge) if ranked else judge, fuser, top_k=top_k, verify=verify
@@ -113,7 +119,10 @@ class GenFuserSynthesizer(BaseSynthesizer):
             **response_kwargs: not used.
         """
         if self._streaming:
-            return self._stream(query_str, text_chunks)
+            ended: list[Blend] = []
+            stream = self._stream(query_str, text_chunks, ended)
+            self._ended[stream] = ended
+            return stream
         return _BlendedText(self._blender.blend(query_str, _candidates(text_chunks)))
 
     async def aget_response(
@@ -124,39 +133,149 @@ class GenFuserSynthesizer(BaseSynthesizer):
     ) -> RESPONSE_TEXT_TYPE:
         """Like `get_response`, without blocking the event loop."""
         if self._streaming:
-            return self._astream(query_str, text_chunks)
+            ended: list[Blend] = []
+            stream = self._astream(query_str, text_chunks, ended)
+            self._ended[stream] = ended
+            return stream
         return _BlendedText(await self._blender.ablend(query_str, _candidates(text_chunks)))
 
-    def _stream(self, query: str, texts: Sequence[str]) -> Generator[str, None, None]:
+    def synthesize(
+        self,
+        query: QueryType,
+        nodes: list[NodeWithScore],
+        additional_source_nodes: Sequence[NodeWithScore] | None = None,
+        **response_kwargs: Any,
+    ) -> RESPONSE_TYPE:
+        """One response from responses, whose texts are read without their metadata."""
+        # The span around it is that of this method, not a second one.
+        made: Any = BaseSynthesizer.synthesize.__wrapped__  # type: ignore[attr-defined]
+        response: RESPONSE_TYPE = made(
+            self, query, _bare(nodes), additional_source_nodes, **response_kwargs
+        )
+        return response
+
+    async def asynthesize(
+        self,
+        query: QueryType,
+        nodes: list[NodeWithScore],
+        additional_source_nodes: Sequence[NodeWithScore] | None = None,
+        **response_kwargs: Any,
+    ) -> RESPONSE_TYPE:
+        """Like `synthesize`, without blocking the event loop."""
+        made: Any = BaseSynthesizer.asynthesize.__wrapped__  # type: ignore[attr-defined]
+        response: RESPONSE_TYPE = await made(
+            self, query, _bare(nodes), additional_source_nodes, **response_kwargs
+        )
+        return response
+
+    def _stream(
+        self, query: str, texts: Sequence[str], ended: list[Blend]
+    ) -> Generator[str, None, None]:
         streamed = False
         for part in self._blender.stream(query, _candidates(texts)):
             if isinstance(part, str):
                 streamed = True
                 yield part
-            elif not streamed:
-                yield part.text
+            else:
+                ended.append(part)
+                if not streamed:
+                    yield part.text
 
-    async def _astream(self, query: str, texts: Sequence[str]) -> AsyncGenerator[str, None]:
+    async def _astream(
+        self, query: str, texts: Sequence[str], ended: list[Blend]
+    ) -> AsyncGenerator[str, None]:
         streamed = False
-        async for part in self._blender.astream(query, _candidates(texts)):
-            if isinstance(part, str):
-                streamed = True
-                yield part
-            elif not streamed:
-                yield part.text
+        async with aclosing(self._blender.astream(query, _candidates(texts))) as parts:
+            async for part in parts:
+                if isinstance(part, str):
+                    streamed = True
+                    yield part
+                else:
+                    ended.append(part)
+                    if not streamed:
+                        yield part.text
 
     def _prepare_response_output(
         self, response_str: RESPONSE_TEXT_TYPE | None, source_nodes: list[NodeWithScore]
     ) -> RESPONSE_TYPE:
-        used, told = source_nodes, None
         if isinstance(response_str, _BlendedText):
-            used = [source_nodes[place] for place in response_str.places]
-            told = response_str.told([_name(node, i) for i, node in enumerate(source_nodes)])
-            response_str = str(response_str)
-        response = super()._prepare_response_output(response_str, _sources(used))
-        if told is not None:
-            response.metadata = {**(response.metadata or {}), "blend": told}
+            response = super()._prepare_response_output(str(response_str), source_nodes)
+            _tell(response, response_str.blend, source_nodes)
+            return response
+        ended = self._ended.pop(response_str, None)
+        if ended is None:
+            return super()._prepare_response_output(response_str, source_nodes)
+        # What a stream is made of is known when it has ended.
+        response = super()._prepare_response_output(response_str, _sources(source_nodes))
+        told: Any = response
+        if isinstance(response_str, Generator):
+            told.response_gen = _telling(response_str, response, ended, source_nodes)
+        else:
+            pieces: Any = response_str
+            told.response_gen = _atelling(pieces, response, ended, source_nodes)
         return response
+
+
+class _Bare(NodeWithScore):
+    """A node whose text is read without its metadata, and the node itself."""
+
+    original: NodeWithScore
+
+
+def _bare(nodes: Sequence[NodeWithScore]) -> list[_Bare]:
+    return [
+        _Bare(
+            node=one.node.model_copy(
+                update={"excluded_llm_metadata_keys": list(one.node.metadata)}
+            ),
+            score=one.score,
+            original=one,
+        )
+        for one in nodes
+    ]
+
+
+def _tell(response: Any, blend: Blend, source_nodes: Sequence[NodeWithScore]) -> None:
+    """Write into a response how it came about, and of what its text was made."""
+    count = len(blend.ranking.candidates)
+    names = [_name(node, place) for place, node in enumerate(source_nodes[:count])]
+    places = [int(source) for source in blend.sources]
+    response.source_nodes = [
+        *_sources([source_nodes[place] for place in places]),
+        *source_nodes[count:],
+    ]
+    response.metadata = {
+        **{node.node.node_id: node.node.metadata for node in response.source_nodes},
+        "blend": {
+            "order": [names[place] for place in blend.ranking.order],
+            "fused": blend.fused,
+            "sources": [names[place] for place in places],
+            "verdict": asdict(blend.verdict),
+            "passes": blend.ranking.passes,
+        },
+    }
+
+
+def _telling(
+    pieces: Generator[str, None, None],
+    response: Any,
+    ended: list[Blend],
+    source_nodes: Sequence[NodeWithScore],
+) -> Generator[str, None, None]:
+    yield from pieces
+    _tell(response, ended[0], source_nodes)
+
+
+async def _atelling(
+    pieces: AsyncGenerator[str, None],
+    response: Any,
+    ended: list[Blend],
+    source_nodes: Sequence[NodeWithScore],
+) -> AsyncGenerator[str, None]:
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield piece
+    _tell(response, ended[0], source_nodes)
 
 
 class _BlendedText(str):
@@ -169,22 +288,6 @@ class _BlendedText(str):
         text = super().__new__(cls, blend.text)
         text.blend = blend
         return text
-
-    @property
-    def places(self) -> list[int]:
-        """Which responses the text was made of, best first."""
-        return [int(source) for source in self.blend.sources]
-
-    def told(self, names: Sequence[str]) -> dict[str, Any]:
-        """What the response's metadata say."""
-        ranking = self.blend.ranking
-        return {
-            "order": [names[place] for place in ranking.order],
-            "fused": self.blend.fused,
-            "sources": [names[place] for place in self.places],
-            "verdict": asdict(self.blend.verdict),
-            "passes": ranking.passes,
-        }
 
 
 class _InOrder(Ranker):
@@ -231,7 +334,7 @@ def _sources(used: Sequence[NodeWithScore]) -> list[NodeWithScore]:
     for response in used:
         node = response.node
         own = node.source_nodes if isinstance(node, ResponseNode) else []
-        for source in own or [response]:
+        for source in own or [response.original if isinstance(response, _Bare) else response]:
             known = found.get(source.node.node_id)
             if known is None or (source.score or 0.0) > (known.score or 0.0):
                 found[source.node.node_id] = source

@@ -23,7 +23,7 @@ from typing import Generic, TypeAlias, TypeVar, cast
 from blender_core.checks import positive
 from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
 
-__all__ = ["Answers", "aask", "ask", "in_own_thread"]
+__all__ = ["Answers", "aask", "ask", "check_seconds", "in_own_thread"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -218,8 +218,8 @@ class _FanOut(Generic[A]):
         max_concurrency: int | None,
     ) -> None:
         _check_members(members)
-        _check_seconds("timeout", timeout)
-        _check_seconds("deadline", deadline)
+        check_seconds("timeout", timeout)
+        check_seconds("deadline", deadline)
         self._places = len(members) if max_concurrency is None else max_concurrency
         positive("max_concurrency", self._places)
         positive("min_answers", min_answers)
@@ -376,6 +376,11 @@ def _check_members(members: object) -> None:
             raise InputError(f"member {name!r} must be callable, got {type(member).__name__}")
 
 
-def _check_seconds(name: str, value: object) -> None:
+def check_seconds(name: str, value: object) -> None:
+    """Check a limit.
+
+    Raises:
+        InputError: it is neither a positive number nor None; the message names it.
+    """
     if value is not None and not (isinstance(value, (int, float)) and value > 0):
         raise InputError(f"{name!r} must be a positive number of seconds or None, got {value!r}")

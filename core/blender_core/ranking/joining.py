@@ -55,6 +55,9 @@ class JoiningRanker(Ranker):
         self._requests: list[_Request] = []
         self._at_work = False
 
+    def __deepcopy__(self, memo: object) -> JoiningRanker:
+        return self  # a copy of what uses it shares batches with it
+
     def rank_many(
         self,
         tasks: Iterable[Task],
@@ -159,6 +162,9 @@ class Once:
         self._load = load
         self._lock = Lock()
         self._loading: Future[Ranker] | None = None
+
+    def __deepcopy__(self, memo: object) -> Once:
+        return self  # a copy of what uses it uses the same
 
     def begin(self) -> Future[Ranker]:
         """Begin to load it, if nobody has yet; the future says when it is there."""
