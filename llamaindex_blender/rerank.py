@@ -130,9 +130,11 @@ class PairRankerRerank(BaseNodePostprocessor):
             TypeError: the ranker cannot be; LlamaIndex would leave it out in silence.
         """
         self._loading = None
+        ranker = self.ranker
         state: dict[str, Any] = super().__getstate__()
-        if self.ranker is not None and "ranker" not in state["__dict__"]:
-            raise TypeError(f"a {type(self.ranker).__name__} cannot be pickled: give model=")
+        if "ranker" not in state["__dict__"]:
+            state["__dict__"]["ranker"] = ranker  # taken out of the very object
+            raise TypeError(f"a {type(ranker).__name__} cannot be pickled: give model=")
         return state
 
     @property
