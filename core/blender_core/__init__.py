@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from blender_core.ranking.pair_ranker import PairRanker
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
     from blender_core.ranking.ranker import Ranker
-    from blender_core.ranking.schedules import Bubble, Full, Knockout, Reference
+    from blender_core.ranking.schedules import Active, Bubble, Full, Knockout, Reference
 
 _HOME = {
+    "Active": "ranking.schedules",
     "Blend": "candidates",
     "Blender": "blend",
     "BlenderError": "errors",
@@ -44,6 +45,7 @@ _HOME = {
 """Where each public name lives. Names are imported when first used: nothing heavy before."""
 
 __all__ = [
+    "Active",
     "Blend",
     "Blender",
     "BlenderError",

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_core.ranking.matrix import rounded
+
 __all__ = ["Posterior"]
 
 Floats = NDArray[np.float64]
@@ -77,7 +79,7 @@ class Posterior:
         samples = unit * np.concatenate(
             [fit.draw(int(number), rng) for fit, number in zip(fits, draws, strict=True) if number]
         )
-        mean = unit * sum(w * fit.mean for w, fit in zip(weights, fits, strict=True))
+        mean = rounded(unit * sum(w * fit.mean for w, fit in zip(weights, fits, strict=True)))
         second_moment = sum(
             w * (fit.noise * fit.inverse + np.outer(fit.mean, fit.mean))
             for w, fit in zip(weights, fits, strict=True)
@@ -85,6 +87,16 @@ class Posterior:
         covariance = unit**2 * second_moment - np.outer(mean, mean)
         noise = unit**2 * float(sum(w * fit.noise for w, fit in zip(weights, fits, strict=True)))
         return cls(mean, covariance, noise, samples)
+
+    @property
+    def utilities(self) -> Floats:
+        """float64[N]: the mean of each candidate's utility, in logits."""
+        return self.mean[:-1]
+
+    @property
+    def order(self) -> NDArray[np.intp]:
+        """intp[N]: candidates by their utility, best first, ties in input order."""
+        return np.argsort(-self.utilities, kind="stable")
 
     @cached_property
     def best(self) -> Floats:
@@ -97,14 +109,14 @@ class Posterior:
         """How probable it is that candidate i is better than j."""
         return float(np.mean(self.samples[:, i] > self.samples[:, j]))
 
-    def top(self, order: Floats | NDArray[np.intp], k: int) -> float:
+    def top(self, order: NDArray[np.intp], k: int) -> float:
         """How probable it is that the first k of an order are the k best, in whatever order."""
         utilities = self.samples[:, :-1]
         inside = utilities[:, order[:k]].min(axis=1)
         outside = utilities[:, order[k:]].max(axis=1, initial=-np.inf)
         return float(np.mean(inside > outside))
 
-    def ordered(self, order: Floats | NDArray[np.intp]) -> float:
+    def ordered(self, order: NDArray[np.intp]) -> float:
         """How probable it is that an order is right."""
         utilities = self.samples[:, order]
         return float(np.mean((np.diff(utilities, axis=1) < 0).all(axis=1)))
@@ -151,7 +163,5 @@ def _fit(design: Floats, logits: Floats, ratio: float) -> _Fit:
     shape = _SHAPE + len(logits) / 2.0
     scale = _SCALE + 0.5 * float(logits @ logits - mean @ precision @ mean)
     scale = max(scale, 1e-9)
-    evidence = (
-        0.5 * np.log(prior).sum() - np.log(np.diag(factor)).sum() - shape * np.log(scale)
-    )
+    evidence = 0.5 * np.log(prior).sum() - np.log(np.diag(factor)).sum() - shape * np.log(scale)
     return _Fit(mean, inverse, solved.T, shape, scale, float(evidence))

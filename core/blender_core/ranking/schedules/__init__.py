@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from blender_core.errors import InputError
+from blender_core.ranking.schedules.active import Active
 from blender_core.ranking.schedules.bubble import Bubble
 from blender_core.ranking.schedules.full import Full
 from blender_core.ranking.schedules.knockout import Knockout
@@ -13,6 +14,7 @@ from blender_core.ranking.schedules.schedule import Round, Rounds, Schedule
 
 __all__ = [
     "SCHEDULES",
+    "Active",
     "Bubble",
     "Full",
     "Knockout",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 SCHEDULES: dict[str, Schedule] = {
+    "active": Active(),
     "full": Full(),
     "bubble": Bubble(),
     "knockout": Knockout(),

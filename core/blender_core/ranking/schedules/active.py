@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -62,7 +63,11 @@ class Active:
         self.seed = seed
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
-        """Plan the comparisons of one task; see `Schedule.rounds`."""
+        """Plan the comparisons of one task; see `Schedule.rounds`.
+
+        The tiers are the order of the posterior's means: it knows of the position bias, which
+        scores of a matrix with holes do not.
+        """
         count = len(lengths)
         if count < 2:
             return None
@@ -71,22 +76,21 @@ class Active:
         left = left if self.max_passes is None else min(left, self.max_passes)
         asked = np.eye(count, dtype=bool)
         batch: Round = self._first(count)[:left]
-        while batch:
+        while True:
             for pair in batch:
                 asked[pair] = True
             left -= len(batch)
             matrix = yield batch
-            if left == 0 or (ends is not None and time.monotonic() >= ends):
-                return None
             posterior = Posterior.of(matrix, self.seed)
-            if self.reached(posterior) >= self.confidence:
-                return None
-            batch = _most_telling(posterior, asked, self._contrasts(posterior), min(left, _size(count)))
-        return None
+            is_over = left == 0 or (ends is not None and time.monotonic() >= ends)
+            if is_over or self.reached(posterior) >= self.confidence:
+                return _places(posterior)
+            contrasts = self._contrasts(posterior)
+            batch = _most_telling(posterior, asked, contrasts, min(left, _size(count)))
 
     def reached(self, posterior: Posterior) -> float:
         """How probable it is that the goal is reached by the posterior's own order."""
-        order = np.argsort(-posterior.mean[:-1], kind="stable")
+        order = posterior.order
         if self.goal == "order":
             return posterior.ordered(order)
         k = 1 if self.goal == "best" else min(int(self.goal), len(order))
@@ -100,11 +104,16 @@ class Active:
 
     def _contrasts(self, posterior: Posterior) -> list[tuple[int, int]]:
         """The differences on which the goal hangs: the first of each pair should be the better."""
-        order = np.argsort(-posterior.mean[:-1], kind="stable").tolist()
+        order = posterior.order.tolist()
         if self.goal == "order":
-            return list(zip(order, order[1:], strict=False))
+            return list(pairwise(order))
         k = 1 if self.goal == "best" else min(int(self.goal), len(order))
         return [(inside, outside) for inside in order[:k] for outside in order[k:]]
+
+
+def _places(posterior: Posterior) -> list[int]:
+    """The place of each candidate, 0 = best; equal ones share it."""
+    return [int(np.sum(posterior.utilities > utility)) for utility in posterior.utilities]
 
 
 def _size(count: int) -> int:
@@ -141,9 +150,7 @@ def _most_telling(
         predicted = (spread * measures).sum(axis=1) + posterior.noise
         shared = spread[:, better] - spread[:, worse]
         before = (
-            covariance[better, better]
-            + covariance[worse, worse]
-            - 2.0 * covariance[better, worse]
+            covariance[better, better] + covariance[worse, worse] - 2.0 * covariance[better, worse]
         )
         gain = (weights * shared**2 / np.maximum(before, 1e-12)).sum(axis=1) / predicted
         gain[~open_] = -np.inf

@@ -1,0 +1,220 @@
+"""The active schedule and the belief behind it: laws, budgets, and what they are worth."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blender_core import Active, PairRanker
+from blender_core.errors import InputError
+from blender_core.flows import Course
+from blender_core.ranking.posterior import Posterior
+from blender_core.testing import ScriptedComparator
+
+
+def noisy(
+    count: int, seed: int, *, spread: float = 2.0, noise: float = 1.0, bias: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """A full matrix of noisy comparisons, the utilities behind it, and the position bias."""
+    rng = np.random.default_rng(seed)
+    utilities = rng.normal(0.0, spread, count)
+    advantage = float(rng.normal(0.0, bias))
+    matrix = utilities[:, None] - utilities[None, :] + advantage
+    matrix += rng.normal(0.0, noise, (count, count))
+    np.fill_diagonal(matrix, 0.0)
+    return matrix.astype(np.float32), utilities, advantage
+
+
+def played(schedule: Active, full: np.ndarray) -> tuple[np.ndarray, list[int], int]:
+    """The matrix that a schedule asked for, the tiers, and the number of rounds."""
+    course = Course(schedule.rounds([1] * len(full)))
+    matrix = np.full(full.shape, np.nan, np.float32)
+    np.fill_diagonal(matrix, 0.0)
+    rounds = 0
+    while not course.done:
+        for pair in course.request:
+            assert np.isnan(matrix[pair]), "asked twice"
+            matrix[pair] = full[pair]
+        rounds += 1
+        course.reply(matrix)
+    return matrix, list(course.result or []), rounds
+
+
+def passes(matrix: np.ndarray) -> int:
+    return int((~np.isnan(matrix)).sum()) - len(matrix)
+
+
+def best_of(matrix: np.ndarray) -> int:
+    return int((matrix.sum(axis=1) - matrix.sum(axis=0)).argmax())
+
+
+@given(
+    st.integers(2, 9),
+    st.integers(0, 99),
+    st.sampled_from(["best", "order", 1, 2, 20]),
+    st.sampled_from([None, 1, 3, 10]),
+)
+def test_it_asks_each_pair_once_and_keeps_to_its_budget(count, seed, goal, max_passes):
+    full, _, _ = noisy(count, seed)
+    schedule = Active(goal=goal, max_passes=max_passes, seed=seed)
+    matrix, tiers, _ = played(schedule, full)
+    assert passes(matrix) <= min(max_passes or 999, count * (count - 1))
+    assert len(tiers) == count
+    assert min(tiers) == 0
+    again, same, _ = played(schedule, full)
+    np.testing.assert_array_equal(matrix, again)
+    assert tiers == same
+
+
+def test_everybody_is_shown_first_and_second_before_anybody_is_asked_again():
+    course = Course(Active().rounds([1] * 7))
+    first, second = zip(*course.request, strict=True)
+    assert sorted(first) == sorted(second) == list(range(7))
+
+
+def test_clear_cases_end_after_few_comparisons():
+    full, utilities, _ = noisy(12, 1, spread=5.0, noise=0.05, bias=0.0)
+    matrix, tiers, _ = played(Active(), full)
+    assert tiers.index(0) == utilities.argmax()
+    assert passes(matrix) < 0.35 * 12 * 11
+
+
+def test_more_confidence_and_more_of_a_goal_ask_more():
+    full, _, _ = noisy(10, 3, noise=0.5)
+    asked = [passes(played(Active(confidence=c), full)[0]) for c in (0.6, 0.9, 0.999)]
+    assert asked == sorted(asked)
+    assert asked[0] < asked[-1]
+    goals = [passes(played(Active(goal=g, confidence=0.9), full)[0]) for g in ("best", "order")]
+    assert goals[0] < goals[1]
+
+
+def test_time_is_a_budget_too():
+    full, _, _ = noisy(10, 3)
+    course = Course(Active(max_seconds=0.05, confidence=0.999999).rounds([1] * 10))
+    matrix = np.full(full.shape, np.nan, np.float32)
+    rounds = 0
+    while not course.done:
+        for pair in course.request:
+            matrix[pair] = full[pair]
+        rounds += 1
+        time.sleep(0.06)
+        course.reply(matrix)
+    assert rounds == 1
+
+
+def test_holes_cost_a_question_and_nothing_else():
+    def logit(pair: Any) -> float:
+        if "broken" in (pair.first, pair.second):
+            return float("nan")
+        return float(len(pair.first) - len(pair.second))
+
+    ranker = PairRanker(ScriptedComparator(logit), schedule="active")
+    ranking = ranker.rank("q", ["a", "broken", "ccc", "bb", "eeeee", "dddd"])
+    assert ranking.best.text == "eeeee"
+
+
+@pytest.mark.parametrize("texts", [["only"], ["same", "same"], ["a", "a", "bb"], ["", ""]])
+def test_edges(texts):
+    comparator = ScriptedComparator(lambda pair: float(len(pair.first) - len(pair.second)))
+    ranking = PairRanker(comparator, schedule=Active(goal="order")).rank("q", texts)
+    assert ranking.best.text == max(texts, key=len)
+    assert len(set(ranking.ranks)) == len(set(texts))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"goal": "first"}, "'goal' must be a whole number"),
+        ({"goal": 0}, "'goal' must be a whole number"),
+        ({"confidence": 1.0}, "'confidence' must be from 0.5 to below 1"),
+        ({"confidence": 0.2}, "'confidence' must be from 0.5 to below 1"),
+        ({"max_passes": 0}, "'max_passes' must be"),
+        ({"max_seconds": 0.0}, "'max_seconds' must be positive"),
+    ],
+)
+def test_settings_are_checked(settings, words):
+    with pytest.raises(InputError, match=words):
+        Active(**settings)
+
+
+@pytest.mark.parametrize(("count", "share"), [(8, 0.4), (16, 0.25)])
+def test_a_part_of_the_comparisons_picks_about_as_well_as_all_of_them(count, share):
+    """Against a second full matrix, drawn anew: which pick is the same as its pick?"""
+    agreed, by_itself, trials = 0, 0, 150
+    budget = int(share * count * (count - 1))
+    for seed in range(trials):
+        full, utilities, advantage = noisy(count, seed, spread=3.0)
+        rng = np.random.default_rng(1000 + seed)
+        other = utilities[:, None] - utilities[None, :] + advantage
+        other = other + rng.normal(0.0, 1.0, full.shape)
+        np.fill_diagonal(other, 0.0)
+        _, tiers, _ = played(Active(max_passes=budget, seed=seed), full)
+        agreed += tiers.index(0) == best_of(other)
+        by_itself += best_of(full) == best_of(other)
+    assert agreed >= by_itself - 0.05 * trials
+
+
+# The belief
+
+
+def test_probabilities_are_some():
+    full, _, _ = noisy(6, 0)
+    posterior = Posterior.of(full)
+    assert posterior.best.sum() == pytest.approx(1.0)
+    for i in range(6):
+        for j in range(6):
+            if i != j:
+                assert posterior.better(i, j) + posterior.better(j, i) == pytest.approx(1.0)
+    order = posterior.order
+    assert posterior.top(order, 1) == pytest.approx(posterior.best[order[0]])
+    assert posterior.ordered(order) <= posterior.top(order, 1)
+
+
+def test_nothing_asked_is_nothing_known():
+    posterior = Posterior.of(np.full((4, 4), np.nan))
+    np.testing.assert_allclose(posterior.best, 0.25, atol=0.05)
+    np.testing.assert_array_equal(posterior.utilities, 0.0)
+
+
+def test_the_scale_of_logits_does_not_matter():
+    full, _, _ = noisy(6, 2)
+    small, large = Posterior.of(full), Posterior.of(full * 1000.0)
+    np.testing.assert_allclose(small.best, large.best, atol=1e-9)
+    np.testing.assert_allclose(small.utilities * 1000.0, large.utilities, rtol=1e-4)
+
+
+def test_order_of_candidates_does_not_matter_but_for_the_draws():
+    full, _, _ = noisy(6, 4)
+    turned = Posterior.of(full[::-1, ::-1])
+    np.testing.assert_allclose(Posterior.of(full).utilities, turned.utilities[::-1], atol=1e-8)
+
+
+def test_the_bias_is_found_with_an_interval_that_holds_it():
+    inside = 0
+    for seed in range(200):
+        full, _, advantage = noisy(8, seed)
+        mean, low, high = Posterior.of(full).bias()
+        assert low < mean < high
+        inside += low <= advantage <= high
+    assert 0.91 <= inside / 200 <= 0.99
+
+
+def test_being_surer_is_being_right_more_often():
+    sure: list[tuple[float, bool]] = []
+    for seed in range(300):
+        full, utilities, _ = noisy(8, seed, spread=1.0)
+        posterior = Posterior.of(full)
+        pick = int(posterior.order[0])
+        sure.append((float(posterior.best[pick]), pick == utilities.argmax()))
+    sure.sort()
+    thirds = [sure[:100], sure[100:200], sure[200:]]
+    right = [np.mean([hit for _, hit in third]) for third in thirds]
+    told = [np.mean([p for p, _ in third]) for third in thirds]
+    assert all(worse < better for worse, better in pairwise(right))
+    np.testing.assert_allclose(right, told, atol=0.12)
