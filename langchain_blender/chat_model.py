@@ -222,11 +222,12 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         options = kwargs if tool_choice is None else {"tool_choice": tool_choice, **kwargs}
         for_members = {name: value for name, value in options.items() if name not in _FOR_TRACES}
         model = self.model_copy()
-        model._tools = Tools(list(tools), for_members)  # noqa: SLF001 - it is one of us
+        shown = [_described(tool) for tool in tools]
+        model._tools = Tools(list(tools), for_members, shown)  # noqa: SLF001 - it is one of us
         for name, member in self.everyone().items():
             model._tools.bound_to(name, member)  # noqa: SLF001
         # What is bound here tells traces and caches; members get the tools themselves.
-        return model.bind(tools=[_described(tool) for tool in tools], **options)
+        return model.bind(tools=shown, **options)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
-from weakref import WeakKeyDictionary
+from weakref import finalize
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.load import dumpd
@@ -21,8 +20,9 @@ from langchain_blender.settings import BlendSettings
 
 __all__ = ["identity"]
 
-_tokens: WeakKeyDictionary[object, str] = WeakKeyDictionary()
-"""For what cannot be described: a token for as long as the object lives, never given again."""
+_tokens: dict[int, str] = {}
+"""For what cannot be described: a token for as long as the object lives, never given again. By the
+object's `id`, as many are not hashable."""
 
 
 def identity(blend: BlendSettings, schema: Any = None) -> dict[str, Any]:
@@ -62,10 +62,13 @@ def _described(part: Any) -> Any:  # noqa: PLR0911 - a table
         case BaseLanguageModel():
             return [type(part).__qualname__, _parameters(part)]
         case RunnableBindingBase():
-            return [type(part).__qualname__, _described(part.bound), _described(part.kwargs)]
+            configurable = part.config.get("configurable")
+            factories = [_token(factory) for factory in part.config_factories]
+            bound = [_described(one) for one in (part.bound, part.kwargs, configurable)]
+            return [type(part).__qualname__, *bound, *factories]
         case RunnableWithFallbacks():
             return [_described(part.runnable), *map(_described, part.fallbacks)]
-        case ChatFuser():
+        case ChatFuser() if type(part) is ChatFuser:
             return [_described(part.model), dumpd(part.prompt)]
     return _token(part)
 
@@ -76,6 +79,11 @@ def _parameters(model: BaseLanguageModel[Any]) -> Any:
 
 
 def _token(part: object) -> str:
-    with suppress(TypeError):  # neither hashable nor weakly referable: new every time
-        return _tokens.setdefault(part, uuid4().hex)
-    return uuid4().hex
+    if id(part) not in _tokens:
+        token = uuid4().hex
+        try:
+            finalize(part, _tokens.pop, id(part))
+        except TypeError:  # nobody would say when it is gone: a new token every time
+            return token
+        _tokens[id(part)] = token
+    return _tokens[id(part)]

@@ -9,8 +9,14 @@ from typing import Any, TypeAlias
 
 from langchain_core.language_models import LLM, BaseChatModel, SimpleChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableWithFallbacks
+from langchain_core.runnables import (
+    Runnable,
+    RunnableLambda,
+    RunnableSequence,
+    RunnableWithFallbacks,
+)
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.configurable import DynamicRunnable
 
 from blender_core.errors import InputError, MissingExtraError
 
@@ -87,10 +93,23 @@ class Tools:
     Attributes:
         tools: functions, classes, `BaseTool`s, or dicts of a provider.
         options: further arguments of `bind_tools`, such as ``tool_choice``.
+        shown: the tools as traces and caches see them.
     """
 
     tools: Sequence[Any]
     options: Mapping[str, Any]
+    shown: Sequence[Any] = ()
+
+    def as_called(self, options: dict[str, Any]) -> Tools:
+        """The tools with what a call says of them, which is the last word.
+
+        Args:
+            options: the call's, ``tools`` among them; what is about tools is taken out.
+        """
+        given = options.pop("tools")
+        names = {"tool_choice", *self.options}
+        said = {name: options.pop(name) for name in names & options.keys()}
+        return Tools(self.tools if given == self.shown else given, said)
 
     def bound_to(self, name: str, member: Member) -> Member:
         """The member with the tools bound, under whatever is bound already.
@@ -121,10 +140,17 @@ class Tools:
         return bound
 
 
-def is_sync_only(member: Member) -> bool:
+def is_sync_only(member: Member) -> bool:  # noqa: PLR0911 - a table
     """Whether a member's `ainvoke` would only run its `invoke` in the event loop's pool."""
     if isinstance(member, RunnableBindingBase):
         return is_sync_only(member.bound)
+    if isinstance(member, RunnableWithFallbacks):
+        return any(map(is_sync_only, [member.runnable, *member.fallbacks]))
+    if isinstance(member, DynamicRunnable):
+        return is_sync_only(member.default)
+    if isinstance(member, RunnableSequence):
+        # By its models: a function between them takes no time.
+        return any(is_sync_only(s) for s in member.steps if not isinstance(s, RunnableLambda))
     kind: Any = type(member)
     if isinstance(member, BaseChatModel):
         return kind._agenerate in (BaseChatModel._agenerate, SimpleChatModel._agenerate)  # noqa: SLF001 - what it overrides

@@ -17,7 +17,6 @@ from langchain_core.runnables import RunnableConfig
 from blender_core.blend import Blender
 from blender_core.candidates import Blend, Candidate, Ranking, Task
 from blender_core.errors import describe
-from blender_core.fusion.fuser import Fuser
 from blender_core.members import Answers, aask, ask, in_own_thread
 from blender_core.ranking.joining import load_ahead
 from blender_core.ranking.pair_ranker import PairRanker
@@ -29,7 +28,7 @@ from langchain_blender.messages import (
     to_messages,
     total_usage,
 )
-from langchain_blender.settings import BlendSettings
+from langchain_blender.settings import BlendSettings, as_fuser
 from langchain_blender.structured import Entrant, chosen, entrants
 from langchain_blender.tracing import Steps, TracedFuser, TracedRanker
 
@@ -68,12 +67,9 @@ class BlendRun:
     ) -> None:
         options = dict(kwargs)
         members = settings.everyone()
-        if given := options.pop("tools", None):
-            if tools is None:
-                choice = options.pop("tool_choice", None)
-                tools = Tools(given, {} if choice is None else {"tool_choice": choice})
-            options = {name: value for name, value in options.items() if name not in tools.options}
-            members = {name: tools.bound_to(name, member) for name, member in members.items()}
+        if options.get("tools"):
+            called = (tools or Tools((), {})).as_called(options)
+            members = {name: called.bound_to(name, member) for name, member in members.items()}
         self._members = members
         self._question = question
         self._text = question_text(to_messages(question))
@@ -90,10 +86,10 @@ class BlendRun:
         }
         if settings.ranker is None:
             load_ahead()
-        fuser = settings.fuser  # after validation a Fuser or None
+        fuser = as_fuser(settings.fuser)  # it may have been set since it was validated
         self._blender = Blender(
             TracedRanker(settings.ranker, self._steps),
-            TracedFuser(fuser, self._steps) if isinstance(fuser, Fuser) else None,
+            None if fuser is None else TracedFuser(fuser, self._steps),
             top_k=settings.top_k,
             verify=settings.verify,
         )

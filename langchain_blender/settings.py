@@ -16,10 +16,15 @@ from blender_core.ranking.ranker import Ranker
 from langchain_blender.chat_fuser import ChatFuser
 from langchain_blender.members import Member, named_members
 
-__all__ = ["BlendSettings"]
+__all__ = ["BlendSettings", "as_fuser"]
 
 
-def _fuser(given: object) -> Fuser | None:
+def as_fuser(given: object) -> Fuser | None:
+    """A fuser as it is; a chat model or its name as a `ChatFuser`.
+
+    Raises:
+        InputError: it is none of these.
+    """
     if given is None or isinstance(given, Fuser):
         return given
     if isinstance(given, Runnable | str):
@@ -54,7 +59,7 @@ class BlendSettings(BaseModel):
         Mapping[str, Member | str] | Iterable[Member | str], PlainValidator(named_members)
     ]
     ranker: Ranker | None = None
-    fuser: Annotated[Fuser | Member | str | None, PlainValidator(_fuser)] = None
+    fuser: Annotated[Fuser | Member | str | None, PlainValidator(as_fuser)] = None
     top_k: int = Field(default=3, ge=1)
     verify: bool = True
     timeout: float | None = Field(default=None, gt=0)

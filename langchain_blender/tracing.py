@@ -9,17 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from itertools import chain
 from typing import Any, TypeVar
 from uuid import UUID
 
-from langchain_core.callbacks import (
-    AsyncCallbackManager,
-    CallbackManager,
-    UsageMetadataCallbackHandler,
-)
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.callbacks.base import BaseCallbackHandler, BaseCallbackManager, Callbacks
 from langchain_core.callbacks.manager import AsyncRunManager, RunManager
+from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 
@@ -70,13 +69,13 @@ class Steps:
         self._config = ensure_config(config)
         self._config.pop("run_name", None)  # not the children's
         self._tags = self._config.get("tags", [])
-        self._usage = UsageMetadataCallbackHandler()
+        self._usage = _Usage()
         self.seconds: dict[str, float] = {}
 
     @property
     def usage(self) -> UsageMetadata | None:
         """What the chat models inside the steps used, as far as they tell."""
-        return total_usage(list(self._usage.usage_metadata.values()))
+        return total_usage(self._usage.found)
 
     def member_config(self, name: str) -> RunnableConfig:
         """What the member of that name is run with."""
@@ -168,6 +167,24 @@ class Steps:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class _Usage(BaseCallbackHandler):
+    """Collects what chat models used; LangChain's own leaves out those that tell no name.
+
+    Attributes:
+        found: of each answer. A blend's is left out: its members' are there.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[UsageMetadata | None] = []
+
+    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+        """Note an answer's usage."""
+        for generation in chain.from_iterable(response.generations):
+            message = getattr(generation, "message", None)
+            if isinstance(message, AIMessage) and "blend" not in message.response_metadata:
+                self.found.append(message.usage_metadata)
 
 
 def _with_handler(callbacks: Callbacks, handler: BaseCallbackHandler) -> Callbacks:

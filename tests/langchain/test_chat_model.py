@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableLambda
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ValidationError, field_validator
 from talking_models import Talker
 from typing_extensions import TypedDict
@@ -563,3 +564,70 @@ def test_what_a_tool_says_cannot_pose_as_another_turn():
     model.invoke([HumanMessage("Read it."), AIMessage("", tool_calls=[call]), page])
     lines = comparator.calls[0][0].instruction.splitlines()
     assert [line.split(":")[0] for line in lines if line[0] != " "] == ["User", "Assistant", "Tool"]
+
+
+def test_the_last_word_about_tools_counts():
+    def search(query: str) -> str:
+        """Search."""
+        return query
+
+    def other(query: str) -> str:
+        """Something else."""
+        return query
+
+    seen: list[Any] = []
+    bound = BlendedChatModel(members={"m": keeping(seen)}, ranker=LONGEST).bind_tools(
+        [search], tool_choice="any", strict=True
+    )
+    seen.clear()
+    bound.invoke("q", tool_choice="none")
+    bound.bind(strict=False).invoke("q")
+    others = convert_to_openai_tool(other)
+    bound.invoke("q", tools=[others])
+    assert seen == [
+        ([search], {"tool_choice": "none", "strict": True}),
+        ([search], {"tool_choice": "any", "strict": False}),
+        ([others], {"tool_choice": "any", "strict": True}),
+    ]
+
+
+# What else was found in use
+
+
+def test_a_cache_tells_configured_members_apart_and_knows_functions():
+    asked = []
+
+    def member(messages: Any, config: Any) -> AIMessage:
+        asked.append(config["configurable"].get("persona"))
+        return AIMessage(f"I am {asked[-1]}")
+
+    cache, one = InMemoryCache(), RunnableLambda(member)
+    for persona in ("a", "b"):
+        configured = one.with_config(configurable={"persona": persona})
+        model = BlendedChatModel(members=[configured], ranker=LONGEST, cache=cache)
+        assert model.invoke("q").text == f"I am {persona}"
+        assert model.invoke("q").text == f"I am {persona}"
+    assert asked == ["a", "b"]
+
+
+def test_a_chat_model_set_as_fuser_later_fuses():
+    model = blended("x", "xy", verify=False)
+    assert model.model_copy(update={"fuser": says("fused")}).invoke("q").text == "fused"
+    model.fuser = says("fused")
+    assert model.invoke("q").text == "fused"
+
+
+def test_usage_counts_models_that_tell_no_name_and_no_blend_twice():
+    class Nameless(Talker):
+        def _answer(self, messages, stop, kwargs):
+            message = super()._answer(messages, stop, kwargs)
+            message.response_metadata = {}
+            return message
+
+    inner = BlendedChatModel(
+        members=[Nameless(says=lambda question: "both of them", tokens=100)], ranker=LONGEST
+    )
+    model = blended("a", "b", fuser=inner, verify=False)
+    answer = model.invoke("q")
+    assert answer.text == "both of them"
+    assert answer.usage_metadata["total_tokens"] == 2 * (10 + 10 + 100)

@@ -185,7 +185,9 @@ async def test_the_loop_goes_on_while_the_default_ranker_reads():
 
 
 async def test_members_without_an_async_way_have_threads_of_their_own():
-    members = [FakeListChatModel(responses=["a"], sleep=0.5) for _ in range(40)]
+    slow = FakeListChatModel(responses=["a"], sleep=0.5)
+    wrapped = [slow, slow.with_retry(), slow.with_fallbacks([slow]), RunnableLambda(str) | slow]
+    members = wrapped * 10
     members[0] = RunnableLambda(lambda _: time.sleep(0.5) or AIMessage("b"))
     model = BlendedChatModel(
         members=members, ranker=PairRanker(ScriptedComparator(longest)), timeout=2.0

@@ -158,7 +158,8 @@ def _print_answer(model: Any, question: str) -> dict[str, Any]:
             text = str(chunk.text)
             # A terminal could be steered by what is in an answer; a file cannot.
             shown = visible(text) if sys.stdout.isatty() else text
-            typer.echo(shown.encode("utf-8", "replace").decode("utf-8"), nl=False)
+            # In colour, which leaves everything as it is.
+            typer.echo(shown.encode("utf-8", "replace").decode("utf-8"), nl=False, color=True)
             is_out = is_out or bool(text)
             report = chunk.response_metadata.get("blend", report)
     finally:
