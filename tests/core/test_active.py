@@ -114,7 +114,7 @@ def test_holes_cost_a_question_and_nothing_else():
             return float("nan")
         return float(len(pair.first) - len(pair.second))
 
-    ranker = PairRanker(ScriptedComparator(logit), schedule="active")
+    ranker = PairRanker(ScriptedComparator(logit), schedule=Active())
     ranking = ranker.rank("q", ["a", "broken", "ccc", "bb", "eeeee", "dddd"])
     assert ranking.best.text == "eeeee"
 

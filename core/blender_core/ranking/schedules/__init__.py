@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 SCHEDULES: dict[str, Schedule] = {
-    "active": Active(),
     "full": Full(),
     "bubble": Bubble(),
     "knockout": Knockout(),

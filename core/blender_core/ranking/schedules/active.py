@@ -86,7 +86,8 @@ class Active:
             if is_over or self.reached(posterior) >= self.confidence:
                 return _places(posterior)
             contrasts = self._contrasts(posterior)
-            batch = _most_telling(posterior, asked, contrasts, min(left, _size(count)))
+            number = min(left, _size(count, int(asked.sum()) - count))
+            batch = _most_telling(posterior, asked, contrasts, number)
 
     def reached(self, posterior: Posterior) -> float:
         """How probable it is that the goal is reached by the posterior's own order."""
@@ -116,9 +117,16 @@ def _places(posterior: Posterior) -> list[int]:
     return [int(np.sum(posterior.utilities > utility)) for utility in posterior.utilities]
 
 
-def _size(count: int) -> int:
-    """Comparisons of one round: few enough to learn from each other, enough to fill a batch."""
-    return max(2, count // 4)
+_CONTRASTS = 32
+"""Contrasts that are looked at when pairs are chosen: the most doubtful."""
+
+
+def _size(count: int, asked: int) -> int:
+    """Comparisons of the next round: few enough to learn from each other, enough for a batch.
+
+    A quarter of what was asked, so that rounds are few however long it takes.
+    """
+    return max(2, count // 4, asked // 4)
 
 
 def _most_telling(
@@ -132,30 +140,34 @@ def _most_telling(
     Greedy: after each pair the covariance is what it will be when that pair is answered, which
     does not depend on the answer.
     """
-    count = len(asked)
     first, second = np.nonzero(~asked)
-    rows = np.arange(len(first))
-    measures = np.zeros((len(first), count + 1))
-    measures[rows, first] = 1.0
-    measures[rows, second] = -1.0
-    measures[:, count] = 1.0
     better, worse = np.array(contrasts).T
     wrong = np.mean(posterior.samples[:, better] < posterior.samples[:, worse], axis=0)
-    weights = wrong + 1e-6
+    likely = np.argsort(-wrong, kind="stable")[:_CONTRASTS]
+    better, worse, weights = better[likely], worse[likely], wrong[likely] + 1e-6
     covariance = posterior.covariance.copy()
     open_ = np.ones(len(first), dtype=bool)
     batch: Round = []
     while len(batch) < number and open_.any():
-        spread = measures @ covariance
-        predicted = (spread * measures).sum(axis=1) + posterior.noise
-        shared = spread[:, better] - spread[:, worse]
-        before = (
-            covariance[better, better] + covariance[worse, worse] - 2.0 * covariance[better, worse]
+        # With x what a pair measures (1 at the first, -1 at the second, 1 at the bias) and d a
+        # contrast, asking it takes (d'Cx)² / (x'Cx + noise) from the variance d'Cd.
+        of_contrasts = covariance[:, better] - covariance[:, worse]
+        shared = of_contrasts[first] - of_contrasts[second] + of_contrasts[-1]
+        variance = np.diag(covariance)
+        predicted = (
+            variance[first]
+            + variance[second]
+            + variance[-1]
+            + 2.0 * (covariance[first, -1] - covariance[second, -1] - covariance[first, second])
+            + posterior.noise
         )
+        before = variance[better] + variance[worse] - 2.0 * covariance[better, worse]
         gain = (weights * shared**2 / np.maximum(before, 1e-12)).sum(axis=1) / predicted
         gain[~open_] = -np.inf
         place = int(gain.argmax())
         open_[place] = False
-        batch.append((int(first[place]), int(second[place])))
-        covariance -= np.outer(spread[place], spread[place]) / predicted[place]
+        i, j = int(first[place]), int(second[place])
+        batch.append((i, j))
+        spread = covariance[i] - covariance[j] + covariance[-1]
+        covariance -= np.outer(spread, spread) / predicted[place]
     return batch
