@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import sha256
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 from weakref import finalize
@@ -23,6 +24,8 @@ __all__ = ["identity"]
 _tokens: dict[int, str] = {}
 """For what cannot be described: a token for as long as the object lives, never given again. By the
 object's `id`, as many are not hashable."""
+
+_lock = Lock()
 
 
 def identity(blend: BlendSettings, schema: Any = None) -> dict[str, Any]:
@@ -79,11 +82,12 @@ def _parameters(model: BaseLanguageModel[Any]) -> Any:
 
 
 def _token(part: object) -> str:
-    if id(part) not in _tokens:
-        token = uuid4().hex
-        try:
-            finalize(part, _tokens.pop, id(part))
-        except TypeError:  # nobody would say when it is gone: a new token every time
-            return token
-        _tokens[id(part)] = token
-    return _tokens[id(part)]
+    with _lock:
+        if id(part) not in _tokens:
+            token = uuid4().hex
+            try:
+                finalize(part, _tokens.pop, id(part), None)
+            except TypeError:  # nobody would say when it is gone: a new token every time
+                return token
+            _tokens[id(part)] = token
+        return _tokens[id(part)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import pytest
@@ -631,3 +632,11 @@ def test_usage_counts_models_that_tell_no_name_and_no_blend_twice():
     answer = model.invoke("q")
     assert answer.text == "both of them"
     assert answer.usage_metadata["total_tokens"] == 2 * (10 + 10 + 100)
+
+
+def test_what_cannot_be_described_has_one_token_in_all_threads():
+    for _ in range(50):
+        model = BlendedChatModel(members=[RunnableLambda(str)], ranker=LONGEST)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _, m=model: identity(m)["fingerprint"], range(8)))
+        assert len(set(found)) == 1
