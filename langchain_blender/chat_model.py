@@ -26,8 +26,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, PrivateAttr
 from typing_extensions import Self
 
+from langchain_blender.bound_tools import Tools
 from langchain_blender.identity import identity
-from langchain_blender.members import Tools
 from langchain_blender.profile import common_profile
 from langchain_blender.run import BlendRun
 from langchain_blender.settings import BlendSettings
@@ -225,7 +225,7 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         shown = [_described(tool) for tool in tools]
         model._tools = Tools(list(tools), for_members, shown)  # noqa: SLF001 - it is one of us
         for name, member in self.everyone().items():
-            model._tools.bound_to(name, member)  # noqa: SLF001
+            model._tools.bound_to(name, member)  # noqa: SLF001 - it is one of us
         # What is bound here tells traces and caches; members get the tools themselves.
         return model.bind(tools=shown, **options)
 
@@ -239,7 +239,7 @@ class BlendedChatModel(BlendSettings, BaseChatModel):
         """
         model = self.model_copy()
         model._parser = parser_of(schema)  # noqa: SLF001 - it is one of us
-        model._schema = schema  # noqa: SLF001
+        model._schema = schema  # noqa: SLF001 - it is one of us
         return super(BlendedChatModel, model).with_structured_output(
             schema, include_raw=include_raw, **kwargs
         )

@@ -12,11 +12,13 @@ from typing_extensions import Self
 
 from blender_core.candidates import Ranking
 from blender_core.errors import InputError
-from blender_core.ranking.joining import LaterRanker, Once, default_pair_ranker
+from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import Schedule, schedule_named
-from langchain_blender.tracing import Steps, TracedRanker
+from blender_core.ranking.shipped import shared_pair_ranker, shipped_pair_ranker
+from langchain_blender.traced import TracedRanker
+from langchain_blender.tracing import Steps
 
 __all__ = ["PairRankerCompressor"]
 
@@ -86,14 +88,16 @@ class PairRankerCompressor(BaseDocumentCompressor):
         return self._best(documents, await ranker.arank(query, [d.page_content for d in documents]))
 
     def _ranker(self) -> Ranker:
-        if self.schedule is None and self.ranker is not None:
-            return self.ranker
-        return LaterRanker(Once(self._scheduled))
+        if self.schedule is None:
+            return shared_pair_ranker(self.ranker)
+        if isinstance(self.ranker, PairRanker):
+            return self._scheduled(self.ranker)
+        return LaterRanker(Once(lambda: self._scheduled(shipped_pair_ranker())))
 
-    def _scheduled(self) -> Ranker:
-        ranker = self.ranker if isinstance(self.ranker, PairRanker) else default_pair_ranker()
-        schedule = ranker.schedule if self.schedule is None else self.schedule
-        return PairRanker(ranker.comparator, schedule=schedule, aggregation=ranker.aggregation)
+    def _scheduled(self, ranker: PairRanker) -> PairRanker:
+        return PairRanker(
+            ranker.comparator, schedule=self.schedule or "full", aggregation=ranker.aggregation
+        )
 
     def _best(self, documents: Sequence[Document], ranking: Ranking) -> list[Document]:
         return [

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
-from langchain_core.language_models import LLM, BaseChatModel, SimpleChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import (
     Runnable,
-    RunnableLambda,
-    RunnableSequence,
     RunnableWithFallbacks,
 )
 from langchain_core.runnables.base import RunnableBindingBase
-from langchain_core.runnables.configurable import DynamicRunnable
 
 from blender_core.errors import InputError, MissingExtraError
+from blender_core.members import unused_name
 
-__all__ = ["Member", "Tools", "as_answer", "is_sync_only", "member_name", "named_members"]
+__all__ = ["Member", "as_answer", "member_name", "named_members"]
 
 Member: TypeAlias = Runnable[Any, Any]
 """Takes messages and gives an `AIMessage` (or, as a text-only LLM does, a str)."""
@@ -62,7 +58,7 @@ def named_members(given: object, n: int = 1) -> dict[str, Member]:
         raise InputError("'members' is empty: there is nobody to ask")
     named: dict[str, Member] = {}
     for wanted, member in pairs:
-        name = _unused(wanted, named)
+        name = unused_name(wanted, named)
         for turn in range(1, n + 1):
             named[name if turn == 1 else f"{name} ({turn})"] = member
     return named
@@ -84,81 +80,6 @@ def member_name(member: Member) -> str:
             member = member.runnable
         else:
             return member.get_name()
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """Tools as they were handed over, for each member to bind in its own way.
-
-    Attributes:
-        tools: functions, classes, `BaseTool`s, or dicts of a provider.
-        options: further arguments of `bind_tools`, such as ``tool_choice``.
-        shown: the tools as traces and caches see them.
-    """
-
-    tools: Sequence[Any]
-    options: Mapping[str, Any]
-    shown: Sequence[Any] = ()
-
-    def as_called(self, options: dict[str, Any]) -> Tools:
-        """The tools with what a call says of them, which is the last word.
-
-        Args:
-            options: the call's, ``tools`` among them; what is about tools is taken out.
-        """
-        given = options.pop("tools")
-        names = {"tool_choice", *self.options}
-        said = {name: options.pop(name) for name in names & options.keys()}
-        return Tools(self.tools if given == self.shown else given, said)
-
-    def bound_to(self, name: str, member: Member) -> Member:
-        """The member with the tools bound, under whatever is bound already.
-
-        Args:
-            name: for the error's message.
-            member: a chat model, or bindings, retries and fallbacks around chat models.
-
-        Raises:
-            InputError: there is no `bind_tools` at its core.
-        """
-        if isinstance(member, RunnableBindingBase):
-            return member.model_copy(update={"bound": self.bound_to(name, member.bound)})
-        if isinstance(member, RunnableWithFallbacks):
-            return member.model_copy(
-                update={
-                    "runnable": self.bound_to(name, member.runnable),
-                    "fallbacks": [self.bound_to(name, m) for m in member.fallbacks],
-                }
-            )
-        bind_tools = getattr(member, "bind_tools", None)
-        if bind_tools is None or getattr(type(member), "bind_tools", 0) is BaseChatModel.bind_tools:
-            raise InputError(
-                f"member {name!r} cannot call tools: {type(member).__name__} has no bind_tools. "
-                "Leave it out, or use the blend without tools"
-            )
-        bound: Member = bind_tools(self.tools, **self.options)
-        return bound
-
-
-def is_sync_only(member: Member) -> bool:  # noqa: PLR0911 - a table
-    """Whether a member's `ainvoke` would only run its `invoke` in the event loop's pool."""
-    if isinstance(member, RunnableBindingBase):
-        return is_sync_only(member.bound)
-    if isinstance(member, RunnableWithFallbacks):
-        return any(map(is_sync_only, [member.runnable, *member.fallbacks]))
-    if isinstance(member, DynamicRunnable):
-        return is_sync_only(member.default)
-    if isinstance(member, RunnableSequence):
-        # By its models: a function between them takes no time.
-        return any(is_sync_only(s) for s in member.steps if not isinstance(s, RunnableLambda))
-    kind: Any = type(member)
-    if isinstance(member, BaseChatModel):
-        return kind._agenerate in (BaseChatModel._agenerate, SimpleChatModel._agenerate)  # noqa: SLF001 - what it overrides
-    if isinstance(member, LLM):
-        return kind._acall is LLM._acall  # noqa: SLF001
-    if isinstance(member, RunnableLambda):
-        return not hasattr(member, "afunc")
-    return False
 
 
 def as_answer(answer: object) -> AIMessage:
@@ -202,11 +123,3 @@ def _member(given: object) -> Member:
         "a member must be a chat model, another runnable or a string such as 'openai:gpt-4o', "
         f"got {type(given).__name__}"
     )
-
-
-def _unused(name: str, names: Mapping[str, object]) -> str:
-    number, numbered = 1, name
-    while numbered in names:
-        number += 1
-        numbered = f"{name} #{number}"
-    return numbered

@@ -20,6 +20,8 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.prompt_values import PromptValue
 
+from blender_core.prompting.conversation import question_of
+
 __all__ = ["answer_text", "as_chunk", "question_text", "to_messages", "total_usage"]
 
 
@@ -33,25 +35,17 @@ def to_messages(given: LanguageModelInput) -> list[BaseMessage]:
 
 
 def question_text(messages: Sequence[BaseMessage]) -> str:
-    r"""What a ranker reads as the question.
+    """What a ranker reads as the question; see `question_of`.
 
-    The user's words alone, behind those of the system if there are any. A conversation of more
-    turns is written out with who said what.
-
-    >>> question_text([SystemMessage("Be brief."), HumanMessage("2 + 2?")])
-    'Be brief.\n\n2 + 2?'
     >>> print(question_text([HumanMessage("Hi"), AIMessage("Hello!"), HumanMessage("2 + 2?")]))
     User: Hi
     Assistant: Hello!
     User: 2 + 2?
     """
-    system = [message.text for message in messages if isinstance(message, SystemMessage)]
-    turns = [message for message in messages if not isinstance(message, SystemMessage)]
-    if len(turns) > 1:
-        said = ["\n".join(map(_turn, turns))]
-    else:
-        said = [answer_text(turn) for turn in turns]
-    return "\n\n".join(text for text in (*system, *said) if text)
+    return question_of(
+        [str(message.text) for message in messages if isinstance(message, SystemMessage)],
+        [(_speaker(m), answer_text(m)) for m in messages if not isinstance(m, SystemMessage)],
+    )
 
 
 def answer_text(message: BaseMessage) -> str:
@@ -92,11 +86,6 @@ def total_usage(usages: Sequence[UsageMetadata | None]) -> UsageMetadata | None:
         if usage is not None:
             total = add_usage(total, usage)
     return total
-
-
-def _turn(message: BaseMessage) -> str:
-    """Who said what. Further lines are indented, so that no text can pose as another turn."""
-    return f"{_speaker(message)}: " + "\n  ".join(answer_text(message).splitlines())
 
 
 def _speaker(message: BaseMessage) -> str:

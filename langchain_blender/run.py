@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict
 from typing import Any
 
 from langchain_core.language_models import LanguageModelInput
@@ -17,10 +16,12 @@ from langchain_core.runnables import RunnableConfig
 from blender_core.blend import Blender
 from blender_core.candidates import Blend, Candidate, Ranking, Task
 from blender_core.errors import describe
-from blender_core.members import Answers, aask, ask, in_own_thread
-from blender_core.ranking.joining import load_ahead
+from blender_core.members import Answers, aask, ask
 from blender_core.ranking.pair_ranker import PairRanker
-from langchain_blender.members import Member, Tools, as_answer, is_sync_only
+from blender_core.ranking.shipped import load_ahead
+from blender_core.threads import in_own_thread
+from langchain_blender.bound_tools import Tools
+from langchain_blender.members import Member, as_answer
 from langchain_blender.messages import (
     answer_text,
     as_chunk,
@@ -30,7 +31,9 @@ from langchain_blender.messages import (
 )
 from langchain_blender.settings import BlendSettings, as_fuser
 from langchain_blender.structured import Entrant, chosen, entrants
-from langchain_blender.tracing import Steps, TracedFuser, TracedRanker
+from langchain_blender.sync_only import is_sync_only
+from langchain_blender.traced import TracedFuser, TracedRanker
+from langchain_blender.tracing import Steps
 
 __all__ = ["BlendRun"]
 
@@ -188,18 +191,12 @@ class BlendRun:
         ranking, standing = blend.ranking, contest.standing
         order = [name for place in ranking.order for name in standing[place].voters]
         report: dict[str, Any] = {
+            **blend.report(),
             "order": order,
             "scores": {
                 name: score
                 for entrant, score in zip(standing, ranking.scores, strict=True)
                 for name in entrant.voters
-            },
-            "passes": ranking.passes,
-            "fused": blend.fused,
-            "sources": list(blend.sources) if blend.fused else [winner.voters[0]],
-            "verdict": {
-                key: None if isinstance(value, float) and math.isnan(value) else value
-                for key, value in asdict(blend.verdict).items()
             },
             "failures": {n: describe(error) for n, error in contest.answers.failures.items()},
             "usage": {n: m.usage_metadata for n, m in contest.answers.answers.items()},
@@ -209,6 +206,8 @@ class BlendRun:
                 "total": time.perf_counter() - self._start,
             },
         }
+        if not blend.fused:
+            report["sources"] = [winner.voters[0]]
         if self._is_pairwise and (unjudged := _unjudged(ranking)):
             report["unjudged"] = unjudged
         if self._parser is not None:

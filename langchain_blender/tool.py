@@ -6,18 +6,14 @@ from typing import Any, Literal
 
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import ArgsSchema
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from blender_core.candidates import Ranking
-from blender_core.ranking.joining import shared
+from blender_core.prompting.picking import PICK_DESCRIPTION, PICK_NAME, PickArguments
 from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.shipped import shared
 
 __all__ = ["PickBestAnswer"]
-
-
-class _Arguments(BaseModel):
-    question: str = Field(description="The question that the answers are about.")
-    answers: list[str] = Field(min_length=1, description="Two or more answers to choose from.")
 
 
 class PickBestAnswer(BaseTool):
@@ -34,11 +30,9 @@ class PickBestAnswer(BaseTool):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    name: str = "pick_best_answer"
-    description: str = (
-        "Compare several answers to a question two by two and return the best one, word for word."
-    )
-    args_schema: ArgsSchema | None = _Arguments
+    name: str = PICK_NAME
+    description: str = PICK_DESCRIPTION
+    args_schema: ArgsSchema | None = PickArguments
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     ranker: Ranker | None = Field(default=None, exclude=True)
 

@@ -13,8 +13,8 @@ from llama_index.core.prompts.mixin import PromptDictType
 
 from blender_core.candidates import Candidate, Task
 from blender_core.errors import InputError
-from blender_core.ranking.joining import LaterRanker, Once, default_pair_ranker, joined
 from blender_core.ranking.ranker import Duel, Ranker
+from blender_core.ranking.shipped import shared_pair_ranker
 
 __all__ = ["PairRankerEvaluator"]
 
@@ -30,9 +30,7 @@ class PairRankerEvaluator(BaseEvaluator):
     """
 
     def __init__(self, ranker: Ranker | None = None) -> None:
-        if ranker is not None and not isinstance(ranker, Ranker):
-            raise InputError(f"'ranker' must be a Ranker or None, got {type(ranker).__name__}")
-        self._ranker = LaterRanker(Once(default_pair_ranker)) if ranker is None else joined(ranker)
+        self._ranker = shared_pair_ranker(ranker)
 
     def _get_prompts(self) -> PromptDictType:
         return {}
@@ -44,11 +42,11 @@ class PairRankerEvaluator(BaseEvaluator):
         self,
         query: str | None = None,
         response: str | None = None,
-        contexts: Sequence[str] | None = None,  # noqa: ARG002
+        contexts: Sequence[str] | None = None,  # noqa: ARG002 - the base class has it
         second_response: str | None = None,
         reference: str | None = None,
         sleep_time_in_seconds: int = 0,
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002 - the base class has it
     ) -> EvaluationResult:
         """Compare `response` with `second_response`.
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import aclosing
 from typing import Any
 
 from llama_index.core.base.llms.generic_utils import (
@@ -24,7 +22,6 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
     LLMMetadata,
     MessageRole,
-    ToolCallBlock,
 )
 from llama_index.core.bridge.pydantic import ConfigDict, Field, model_validator
 from llama_index.core.llms import LLM
@@ -35,12 +32,14 @@ from llama_index.core.tools.types import BaseTool
 from typing_extensions import Self
 
 from blender_core.blend import Blender
-from blender_core.candidates import Blend, Candidate
-from blender_core.errors import InputError, describe
-from blender_core.members import Answers, aask, ask, in_own_thread
-from blender_core.ranking.joining import shared
+from blender_core.errors import InputError
+from blender_core.members import aask, ask, unused_name
+from blender_core.ranking.shipped import shared
+from blender_core.threads import in_own_thread
+from llamaindex_blender.contest import Contest, as_answer, question_text
 from llamaindex_blender.llm_fuser import LLMFuser
 from llamaindex_blender.sync_only import is_sync_only
+from llamaindex_blender.tool_calls import selection, tool_calls
 
 __all__ = ["BlendedLLM"]
 
@@ -130,18 +129,17 @@ class BlendedLLM(FunctionCallingLLM):
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation."""
-        contest = _Contest(ask(self._calls(kwargs), messages, **self._limits()))
-        blend = self._blender().blend(_question(messages), contest.candidates, fuse=contest.fusable)
+        contest = Contest(ask(self._calls(kwargs), messages, **self._limits()))
+        question = question_text(messages)
+        blend = self._blender().blend(question, contest.candidates, fuse=contest.fusable)
         return contest.response(blend)
 
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Like `chat`, without blocking the event loop; cancelling it cancels the members."""
         answers = await aask(self._async_calls(kwargs), messages, **self._limits())
-        contest = _Contest(answers)
-        blend = await self._blender().ablend(
-            _question(messages), contest.candidates, fuse=contest.fusable
-        )
+        contest, question = Contest(answers), question_text(messages)
+        blend = await self._blender().ablend(question, contest.candidates, fuse=contest.fusable)
         return contest.response(blend)
 
     @llm_chat_callback()
@@ -149,16 +147,10 @@ class BlendedLLM(FunctionCallingLLM):
         """Answer a conversation in pieces."""
 
         def pieces() -> ChatResponseGen:
-            contest = _Contest(ask(self._calls(kwargs), messages, **self._limits()))
-            written = ""
-            for part in self._blender().stream(
-                _question(messages), contest.candidates, fuse=contest.fusable
-            ):
-                if isinstance(part, Blend):
-                    yield contest.response(part, written)
-                else:
-                    written += part
-                    yield _piece(written, part)
+            contest = Contest(ask(self._calls(kwargs), messages, **self._limits()))
+            question = question_text(messages)
+            stream = self._blender().stream(question, contest.candidates, fuse=contest.fusable)
+            yield from map(contest.response, stream)
 
         return pieces()
 
@@ -170,16 +162,11 @@ class BlendedLLM(FunctionCallingLLM):
 
         async def pieces() -> ChatResponseAsyncGen:
             answers = await aask(self._async_calls(kwargs), messages, **self._limits())
-            contest = _Contest(answers)
-            written = ""
-            async for part in self._blender().astream(
-                _question(messages), contest.candidates, fuse=contest.fusable
-            ):
-                if isinstance(part, Blend):
-                    yield contest.response(part, written)
-                else:
-                    written += part
-                    yield _piece(written, part)
+            contest, question = Contest(answers), question_text(messages)
+            stream = self._blender().astream(question, contest.candidates, fuse=contest.fusable)
+            async with aclosing(stream) as parts:
+                async for part in parts:
+                    yield contest.response(part)
 
         return pieces()
 
@@ -197,7 +184,7 @@ class BlendedLLM(FunctionCallingLLM):
     async def acomplete(
         self,
         prompt: str,
-        formatted: bool = False,  # noqa: ARG002
+        formatted: bool = False,  # noqa: ARG002 - a chat needs no format
         **kwargs: Any,
     ) -> CompletionResponse:
         """Like `complete`, without blocking the event loop."""
@@ -209,7 +196,7 @@ class BlendedLLM(FunctionCallingLLM):
     def stream_complete(
         self,
         prompt: str,
-        formatted: bool = False,  # noqa: ARG002
+        formatted: bool = False,  # noqa: ARG002 - a chat needs no format
         **kwargs: Any,
     ) -> CompletionResponseGen:
         """Answer a text in pieces."""
@@ -221,7 +208,7 @@ class BlendedLLM(FunctionCallingLLM):
     async def astream_complete(
         self,
         prompt: str,
-        formatted: bool = False,  # noqa: ARG002
+        formatted: bool = False,  # noqa: ARG002 - a chat needs no format
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """Like `stream_complete`, without blocking the event loop."""
@@ -260,7 +247,7 @@ class BlendedLLM(FunctionCallingLLM):
         Raises:
             ValueError: there is none, and `error_on_no_tool_call` is set.
         """
-        calls = [_selection(block) for block in _tool_calls(response)]
+        calls = [selection(block) for block in tool_calls(response)]
         if error_on_no_tool_call and not calls:
             raise ValueError("the answer calls no tool")
         return calls
@@ -287,7 +274,7 @@ class BlendedLLM(FunctionCallingLLM):
                     )
                 else:
                     response = member.chat(given, **options)
-                return _checked(response, member)
+                return as_answer(response, member)
 
             return answer
 
@@ -314,70 +301,18 @@ class BlendedLLM(FunctionCallingLLM):
                     )
                 else:
                     response = await member.achat(given, **options)
-                return _checked(response, member)
+                return as_answer(response, member)
 
             return answer
 
         return {name: call(name, member) for name, member in self.members.items()}
 
 
-class _Contest:
-    """The members' answers, as candidates and as responses."""
-
-    def __init__(self, answers: Answers[ChatResponse]) -> None:
-        self.answers = answers
-        self.fusable = not any(map(_tool_calls, answers.answers.values()))
-        self.candidates = [
-            Candidate(_shown(response), source=name) for name, response in answers.answers.items()
-        ]
-
-    def response(self, blend: Blend, written: str = "") -> ChatResponse:
-        """The answer as LlamaIndex's response.
-
-        Args:
-            blend: what came out.
-            written: what of its text was streamed already.
-        """
-        told = {"blend": self._report(blend)}
-        if blend.fused:
-            delta = blend.text[len(written) :]
-            message = ChatMessage(role=MessageRole.ASSISTANT, content=blend.text)
-            return ChatResponse(message=message, delta=delta, additional_kwargs=told)
-        winner = self.answers.answers[blend.sources[0]]
-        return winner.model_copy(
-            update={
-                "delta": winner.message.content,
-                "additional_kwargs": {**winner.additional_kwargs, **told},
-            }
-        )
-
-    def _report(self, blend: Blend) -> dict[str, Any]:
-        names = [str(candidate.source) for candidate in self.candidates]
-        ranking = blend.ranking
-        return {
-            "order": [names[place] for place in ranking.order],
-            "scores": dict(zip(names, ranking.scores, strict=True)),
-            "passes": ranking.passes,
-            "fused": blend.fused,
-            "sources": list(blend.sources),
-            "verdict": {
-                key: None if isinstance(value, float) and math.isnan(value) else value
-                for key, value in asdict(blend.verdict).items()
-            },
-            "failures": {name: describe(e) for name, e in self.answers.failures.items()},
-            "seconds": dict(self.answers.seconds),
-        }
-
-
 def _by_name(members: Sequence[Any]) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for member in members:
-        wanted = (isinstance(member, LLM) and member.metadata.model_name) or type(member).__name__
-        name, number = wanted, 1
-        while name in named:
-            number += 1
-            name = f"{wanted} #{number}"
-        named[name] = member
+        name = (isinstance(member, LLM) and member.metadata.model_name) or type(member).__name__
+        named[unused_name(name, named)] = member
     return named
 
 
@@ -389,79 +324,3 @@ def _caller(member: LLM) -> FunctionCallingLLM:
     if not isinstance(member, FunctionCallingLLM):
         raise InputError(f"a {type(member).__name__} cannot call tools")
     return member
-
-
-def _checked(response: ChatResponse, member: LLM) -> ChatResponse:
-    """The response with its tool calls in blocks, which is where all LLMs look for them.
-
-    Raises:
-        ValueError: it says nothing: no text, no image or the like, no tool call.
-    """
-    calls = [] if _tool_calls(response) else _calls_by(member, response)
-    if calls:
-        blocks = [*response.message.blocks, *calls]
-        message = response.message.model_copy(update={"blocks": blocks})
-        response = response.model_copy(update={"message": message})
-    other = any(block.block_type not in ("text", "thinking") for block in response.message.blocks)
-    if not (other or (response.message.content or "").strip()):
-        raise ValueError("gave an empty answer")
-    return response
-
-
-def _tool_calls(response: ChatResponse) -> list[ToolCallBlock]:
-    return [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
-
-
-def _calls_by(member: LLM, response: ChatResponse) -> list[ToolCallBlock]:
-    """The tool calls of a response that does not hold them in blocks, as its LLM says."""
-    if not isinstance(member, FunctionCallingLLM):
-        return []
-    try:
-        selections = member.get_tool_calls_from_response(response, error_on_no_tool_call=False)
-    except NotImplementedError:
-        return []
-    return [
-        ToolCallBlock(tool_call_id=s.tool_id, tool_name=s.tool_name, tool_kwargs=s.tool_kwargs)
-        for s in selections
-    ]
-
-
-def _selection(block: ToolCallBlock) -> ToolSelection:
-    arguments: Any = block.tool_kwargs
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments or "{}")
-        except ValueError:
-            arguments = {}
-    return ToolSelection(
-        tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=arguments
-    )
-
-
-def _shown(response: ChatResponse) -> str:
-    """What a ranker reads of a response."""
-    lines = [
-        json.dumps(
-            {"name": call.tool_name, "args": _selection(call).tool_kwargs},
-            sort_keys=True,
-            ensure_ascii=False,
-            default=str,
-        )
-        for call in _tool_calls(response)
-    ]
-    return "\n".join(text for text in (response.message.content or "", *lines) if text)
-
-
-def _piece(written: str, piece: str) -> ChatResponse:
-    message = ChatMessage(role=MessageRole.ASSISTANT, content=written)
-    return ChatResponse(message=message, delta=piece)
-
-
-def _question(messages: Sequence[ChatMessage]) -> str:
-    """What a ranker reads as the question; of a longer conversation, who said what."""
-    system = [m.content or "" for m in messages if m.role == MessageRole.SYSTEM]
-    turns = [m for m in messages if m.role != MessageRole.SYSTEM]
-    said = [turn.content or "" for turn in turns]
-    if len(turns) > 1:
-        said = ["\n".join(f"{t.role.value.capitalize()}: {t.content or ''}" for t in turns)]
-    return "\n\n".join(text for text in (*system, *said) if text)

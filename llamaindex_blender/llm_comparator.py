@@ -11,7 +11,6 @@ from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
 from blender_core.candidates import Pair
 from blender_core.errors import InputError
-from blender_core.members import in_own_thread
 from blender_core.prompting.judge import (
     JUDGE_INSTRUCTIONS,
     Judge,
@@ -19,6 +18,7 @@ from blender_core.prompting.judge import (
     judge_blocks,
     letter_logit,
 )
+from blender_core.threads import in_own_thread
 from llamaindex_blender.llm_fuser import check_variables
 from llamaindex_blender.sync_only import is_sync_only
 
@@ -102,7 +102,7 @@ class LLMComparator(Judge):
 
 def _logit(verdict: Any) -> float:
     if not isinstance(verdict, Judgement):
-        raise ValueError(f"the judge gave no verdict but {verdict!r:.80}")  # noqa: TRY004
+        raise ValueError(f"the judge gave no verdict but {verdict!r:.80}")  # noqa: TRY004 - a reply that is wrong, no argument
     return verdict.logit()
 
 

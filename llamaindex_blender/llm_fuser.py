@@ -13,9 +13,8 @@ from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from blender_core.candidates import Answers, Task
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
-from blender_core.fusion.streaming import in_thread
-from blender_core.members import in_own_thread
 from blender_core.prompting.fusion import FUSION_INSTRUCTIONS, fusion_blocks
+from blender_core.threads import in_own_thread, in_thread
 from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["FUSION_PROMPT", "LLMFuser", "check_variables"]

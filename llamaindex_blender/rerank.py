@@ -26,17 +26,12 @@ from typing_extensions import Self
 from blender_core.candidates import Ranking
 from blender_core.errors import InputError
 from blender_core.ranking.aggregation import aggregation_named
-from blender_core.ranking.joining import (
-    LaterRanker,
-    Once,
-    default_pair_ranker,
-    default_ranker,
-    joined,
-)
+from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.matrix import completed
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import schedule_named
+from blender_core.ranking.shipped import shared, shipped_pair_ranker
 
 __all__ = ["PairRankerRerank"]
 
@@ -120,7 +115,9 @@ class PairRankerRerank(BaseNodePostprocessor):
         """What compares, by the settings as they are now; loaded when it is first asked."""
         settings = (self.ranker, self.model, self.schedule, self.aggregation)
         if self._loading is None or self._loading[0] != settings:
-            self._loading = settings, LaterRanker(Once(self._load))
+            loaded_as_it_is = self.model is None and not self._asks_otherwise
+            ranker = shared(self.ranker) if loaded_as_it_is else LaterRanker(Once(self._load))
+            self._loading = settings, ranker
         return self._loading[1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -163,11 +160,9 @@ class PairRankerRerank(BaseNodePostprocessor):
     def _load(self) -> Ranker:
         plan: dict[str, Any] = {"schedule": self.schedule, "aggregation": self.aggregation}
         if self.model is not None:
-            return joined(PairRanker.from_pretrained(self.model, **plan))
-        if not self._asks_otherwise:
-            return default_ranker() if self.ranker is None else joined(self.ranker)
-        ranker = default_pair_ranker() if self.ranker is None else self.ranker
-        return joined(PairRanker(ranker.comparator, **plan))
+            return PairRanker.from_pretrained(self.model, **plan)
+        ranker = shipped_pair_ranker() if self.ranker is None else self.ranker
+        return PairRanker(ranker.comparator, **plan)
 
     def _best(self, nodes: list[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
         matrix = completed(ranking.matrix).astype(np.float64)

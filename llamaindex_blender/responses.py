@@ -15,9 +15,10 @@ from llama_index.core.llms import LLM
 from llama_index.core.schema import Document, ImageNode, NodeWithScore, QueryBundle, TextNode
 from llama_index_instrumentation import get_dispatcher
 
-from blender_core.checks import positive
+from blender_core.checks import positive, seconds
 from blender_core.errors import InputError, describe
-from blender_core.members import Answers, aask, ask, check_seconds, in_own_thread
+from blender_core.members import Answers, aask, ask
+from blender_core.threads import in_own_thread
 from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["ResponseNode", "ResponseRetriever"]
@@ -90,8 +91,8 @@ class ResponseRetriever(BaseRetriever):
     ) -> None:
         super().__init__(callback_manager=callback_manager)
         self._members = _checked(members)
-        check_seconds("timeout", timeout)
-        check_seconds("deadline", deadline)
+        seconds("timeout", timeout)
+        seconds("deadline", deadline)
         if positive("min_answers", min_answers) > len(self._members):
             raise InputError(f"'min_answers' is {min_answers} of only {len(self._members)} members")
         self._limits: dict[str, Any] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict
+from inspect import unwrap
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,14 +20,14 @@ from llama_index.core.types import RESPONSE_TEXT_TYPE
 from typing_extensions import Self
 
 from blender_core.blend import Blender
-from blender_core.candidates import Blend, Candidate, Ranking, Task
+from blender_core.candidates import Blend, Candidate
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
-from blender_core.ranking.joining import shared
-from blender_core.ranking.matrix import order_and_ranks
-from blender_core.ranking.ranker import Duel, Ranker
+from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.shipped import shared
+from llamaindex_blender.in_order import InOrder
 from llamaindex_blender.llm_fuser import LLMFuser
-from llamaindex_blender.responses import ResponseNode
+from llamaindex_blender.sources import sources_of, tell, without_metadata
 
 __all__ = ["GenFuserSynthesizer"]
 
@@ -79,8 +79,6 @@ class GenFuserSynthesizer(BaseSynthesizer):
             fuser = LLMFuser(fuser.llm, prompt=fuser.prompt if prompt is None else prompt)
         elif prompt is not None:
             raise InputError("'prompt' is for an LLM that fuses; there is none")
-        if ranker is not None and not isinstance(ranker, Ranker):
-            raise InputError(f"'ranker' must be a Ranker or None, got {type(ranker).__name__}")
         # The base class wants an LLM, and would make one of a default provider. It never asks it.
         super().__init__(
             llm=MockLLM(),
@@ -93,7 +91,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
         self._ended: WeakKeyDictionary[Any, list[Blend]] = WeakKeyDictionary()
         judge = shared(ranker)
         self._blender = Blender(
-            _InOrder(judge) if ranked else judge, fuser, top_k=top_k, verify=verify
+            InOrder(judge) if ranked else judge, fuser, top_k=top_k, verify=verify
         )
 
     def _get_prompts(self) -> PromptDictType:
@@ -109,7 +107,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
         self,
         query_str: str,
         text_chunks: Sequence[str],
-        **response_kwargs: Any,  # noqa: ARG002
+        **response_kwargs: Any,  # noqa: ARG002 - the base class has it
     ) -> RESPONSE_TEXT_TYPE:
         """One text from responses; a stream of it where `streaming` is set.
 
@@ -129,7 +127,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
         self,
         query_str: str,
         text_chunks: Sequence[str],
-        **response_kwargs: Any,  # noqa: ARG002
+        **response_kwargs: Any,  # noqa: ARG002 - the base class has it
     ) -> RESPONSE_TEXT_TYPE:
         """Like `get_response`, without blocking the event loop."""
         if self._streaming:
@@ -148,9 +146,9 @@ class GenFuserSynthesizer(BaseSynthesizer):
     ) -> RESPONSE_TYPE:
         """One response from responses, whose texts are read without their metadata."""
         # The span around it is that of this method, not a second one.
-        made: Any = BaseSynthesizer.synthesize.__wrapped__  # type: ignore[attr-defined]
+        made: Any = unwrap(BaseSynthesizer.synthesize)
         response: RESPONSE_TYPE = made(
-            self, query, _bare(nodes), additional_source_nodes, **response_kwargs
+            self, query, without_metadata(nodes), additional_source_nodes, **response_kwargs
         )
         return response
 
@@ -162,9 +160,9 @@ class GenFuserSynthesizer(BaseSynthesizer):
         **response_kwargs: Any,
     ) -> RESPONSE_TYPE:
         """Like `synthesize`, without blocking the event loop."""
-        made: Any = BaseSynthesizer.asynthesize.__wrapped__  # type: ignore[attr-defined]
+        made: Any = unwrap(BaseSynthesizer.asynthesize)
         response: RESPONSE_TYPE = await made(
-            self, query, _bare(nodes), additional_source_nodes, **response_kwargs
+            self, query, without_metadata(nodes), additional_source_nodes, **response_kwargs
         )
         return response
 
@@ -173,13 +171,11 @@ class GenFuserSynthesizer(BaseSynthesizer):
     ) -> Generator[str, None, None]:
         streamed = False
         for part in self._blender.stream(query, _candidates(texts)):
-            if isinstance(part, str):
-                streamed = True
-                yield part
-            else:
+            if isinstance(part, Blend):
                 ended.append(part)
-                if not streamed:
-                    yield part.text
+            if piece := _piece(part, streamed=streamed):
+                streamed = True
+                yield piece
 
     async def _astream(
         self, query: str, texts: Sequence[str], ended: list[Blend]
@@ -187,26 +183,24 @@ class GenFuserSynthesizer(BaseSynthesizer):
         streamed = False
         async with aclosing(self._blender.astream(query, _candidates(texts))) as parts:
             async for part in parts:
-                if isinstance(part, str):
-                    streamed = True
-                    yield part
-                else:
+                if isinstance(part, Blend):
                     ended.append(part)
-                    if not streamed:
-                        yield part.text
+                if piece := _piece(part, streamed=streamed):
+                    streamed = True
+                    yield piece
 
     def _prepare_response_output(
         self, response_str: RESPONSE_TEXT_TYPE | None, source_nodes: list[NodeWithScore]
     ) -> RESPONSE_TYPE:
         if isinstance(response_str, _BlendedText):
             response = super()._prepare_response_output(str(response_str), source_nodes)
-            _tell(response, response_str.blend, source_nodes)
+            tell(response, response_str.blend, source_nodes)
             return response
         ended = self._ended.pop(response_str, None)
         if ended is None:
             return super()._prepare_response_output(response_str, source_nodes)
         # What a stream is made of is known when it has ended.
-        response = super()._prepare_response_output(response_str, _sources(source_nodes))
+        response = super()._prepare_response_output(response_str, sources_of(source_nodes))
         told: Any = response
         if isinstance(response_str, Generator):
             told.response_gen = _telling(response_str, response, ended, source_nodes)
@@ -216,44 +210,11 @@ class GenFuserSynthesizer(BaseSynthesizer):
         return response
 
 
-class _Bare(NodeWithScore):
-    """A node whose text is read without its metadata, and the node itself."""
-
-    original: NodeWithScore
-
-
-def _bare(nodes: Sequence[NodeWithScore]) -> list[_Bare]:
-    return [
-        _Bare(
-            node=one.node.model_copy(
-                update={"excluded_llm_metadata_keys": list(one.node.metadata)}
-            ),
-            score=one.score,
-            original=one,
-        )
-        for one in nodes
-    ]
-
-
-def _tell(response: Any, blend: Blend, source_nodes: Sequence[NodeWithScore]) -> None:
-    """Write into a response how it came about, and of what its text was made."""
-    count = len(blend.ranking.candidates)
-    names = [_name(node, place) for place, node in enumerate(source_nodes[:count])]
-    places = [int(source) for source in blend.sources]
-    response.source_nodes = [
-        *_sources([source_nodes[place] for place in places]),
-        *source_nodes[count:],
-    ]
-    response.metadata = {
-        **{node.node.node_id: node.node.metadata for node in response.source_nodes},
-        "blend": {
-            "order": [names[place] for place in blend.ranking.order],
-            "fused": blend.fused,
-            "sources": [names[place] for place in places],
-            "verdict": asdict(blend.verdict),
-            "passes": blend.ranking.passes,
-        },
-    }
+def _piece(part: str | Blend, *, streamed: bool) -> str:
+    """What a part of a streamed blend adds to its text: a blend all of it, if none is out."""
+    if isinstance(part, Blend):
+        return "" if streamed else part.text
+    return part
 
 
 def _telling(
@@ -263,7 +224,7 @@ def _telling(
     source_nodes: Sequence[NodeWithScore],
 ) -> Generator[str, None, None]:
     yield from pieces
-    _tell(response, ended[0], source_nodes)
+    tell(response, ended[0], source_nodes)
 
 
 async def _atelling(
@@ -275,7 +236,7 @@ async def _atelling(
     async with aclosing(pieces):
         async for piece in pieces:
             yield piece
-    _tell(response, ended[0], source_nodes)
+    tell(response, ended[0], source_nodes)
 
 
 class _BlendedText(str):
@@ -290,52 +251,6 @@ class _BlendedText(str):
         return text
 
 
-class _InOrder(Ranker):
-    """Takes candidates as they come, best first; another ranker fights its duels."""
-
-    def __init__(self, ranker: Ranker) -> None:
-        self._ranker = ranker
-
-    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:  # noqa: ARG002
-        return [_in_order(task) for task in tasks]
-
-    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
-        return self.rank_many(tasks)
-
-    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        return self._ranker.duel_many(duels)
-
-    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        return await self._ranker.aduel_many(duels)
-
-
-def _in_order(task: Task) -> Ranking:
-    import numpy as np
-
-    scores = [-float(place) for place in range(len(task.candidates))]
-    order, ranks = order_and_ranks(scores)
-    column = np.array(scores, np.float32)
-    matrix = column[:, None] - column[None, :]
-    return Ranking(task.candidates, order, ranks, tuple(scores), matrix, passes=0)
-
-
 def _candidates(texts: Sequence[str]) -> list[Candidate]:
     """The responses, each named by its place."""
     return [Candidate(text, source=str(place)) for place, text in enumerate(texts)]
-
-
-def _name(node: NodeWithScore, place: int) -> str:
-    return node.node.name if isinstance(node.node, ResponseNode) else f"response {place}"
-
-
-def _sources(used: Sequence[NodeWithScore]) -> list[NodeWithScore]:
-    """What the responses were made of, each node once, with its best score."""
-    found: dict[str, NodeWithScore] = {}
-    for response in used:
-        node = response.node
-        own = node.source_nodes if isinstance(node, ResponseNode) else []
-        for source in own or [response.original if isinstance(response, _Bare) else response]:
-            known = found.get(source.node.node_id)
-            if known is None or (source.score or 0.0) > (known.score or 0.0):
-                found[source.node.node_id] = source
-    return list(found.values())

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from llama_index.core.bridge.pydantic import BaseModel, Field
 from llama_index.core.tools import FunctionTool, ToolMetadata
 
-from blender_core.ranking.joining import shared
+from blender_core.prompting.picking import PICK_DESCRIPTION, PICK_NAME, PickArguments
 from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.shipped import shared
 
 __all__ = ["PickBestAnswer"]
-
-
-class _Arguments(BaseModel):
-    """A question, and the answers to choose from."""
-
-    question: str = Field(description="The question that the answers are about.")
-    answers: list[str] = Field(min_length=1, description="Two or more answers to choose from.")
 
 
 class PickBestAnswer(FunctionTool):
@@ -29,17 +22,14 @@ class PickBestAnswer(FunctionTool):
         chosen = shared(ranker)
 
         def pick(question: str, answers: list[str]) -> str:
-            given = _Arguments(question=question, answers=answers)
+            given = PickArguments(question=question, answers=answers)
             return chosen.rank(given.question, given.answers).best.text
 
         async def apick(question: str, answers: list[str]) -> str:
-            given = _Arguments(question=question, answers=answers)
+            given = PickArguments(question=question, answers=answers)
             return (await chosen.arank(given.question, given.answers)).best.text
 
         metadata = ToolMetadata(
-            name="pick_best_answer",
-            description="Compare several answers to a question two by two and return the best "
-            "one, word for word.",
-            fn_schema=_Arguments,
+            name=PICK_NAME, description=PICK_DESCRIPTION, fn_schema=PickArguments
         )
         super().__init__(fn=pick, async_fn=apick, metadata=metadata)

@@ -274,7 +274,7 @@ class Blender:
 def _tried(work: Callable[[list[Q]], list[A]], items: list[Q]) -> list[A] | Exception:
     try:
         return work(items)
-    except Exception as error:  # noqa: BLE001  (fusing that fails costs the fusing only)
+    except Exception as error:  # noqa: BLE001  (fusing or checking that fails costs the fused text only)
         return error
 
 

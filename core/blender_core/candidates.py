@@ -6,10 +6,11 @@ Everything here is immutable and knows nothing of models. A plain string is acce
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from blender_core import checks
 from blender_core.errors import InputError
@@ -210,6 +211,21 @@ class Blend:
     ranking: Ranking
     sources: tuple[str, ...]
     verdict: Verdict
+
+    def report(self) -> dict[str, Any]:
+        """How it came about, in plain JSON: no text but a rejected one, None for NaN."""
+        candidates, ranking = self.ranking.candidates, self.ranking
+        return {
+            "order": [name_of(candidates, place) for place in ranking.order],
+            "scores": {name_of(candidates, i): score for i, score in enumerate(ranking.scores)},
+            "passes": ranking.passes,
+            "fused": self.fused,
+            "sources": list(self.sources),
+            "verdict": {
+                key: None if isinstance(value, float) and math.isnan(value) else value
+                for key, value in asdict(self.verdict).items()
+            },
+        }
 
 
 def name_of(candidates: Sequence[Candidate], index: int) -> str:

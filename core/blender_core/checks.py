@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blender_core.errors import InputError
 
-__all__ = ["not_negative", "positive", "text"]
+__all__ = ["not_negative", "positive", "seconds", "text"]
 
 
 def positive(name: str, value: object) -> int:
@@ -41,3 +41,13 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InputError(f"{name!r} must be a str, got {type(value).__name__}")
     return value
+
+
+def seconds(name: str, value: object) -> None:
+    """Check a limit of time.
+
+    Raises:
+        InputError: it is neither a positive number nor None; the message names it.
+    """
+    if value is not None and not (isinstance(value, int | float) and value > 0):
+        raise InputError(f"{name!r} must be a positive number of seconds or None, got {value!r}")

@@ -12,18 +12,18 @@ import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar
 
-from blender_core.checks import positive
+from blender_core.checks import positive, seconds
 from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
 
-__all__ = ["Answers", "aask", "ask", "check_seconds", "in_own_thread"]
+__all__ = ["Answers", "aask", "ask", "unused_name"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -138,44 +138,17 @@ async def aask(
             await asyncio.wait(left, timeout=_GRACE)
 
 
-def in_own_thread(call: Callable[[Q], A]) -> Callable[[Q], Awaitable[A]]:
-    """A member that only works sync, as one for `aask`: each call has a thread of its own.
+def unused_name(name: str, names: Container[str]) -> str:
+    """The name or, where it is taken, the name with the next free number.
 
-    The threads of the event loop's pool are few, and a member that waits for one would be out of
-    time before it starts. As in `ask`, a thread that is given up is left to itself.
+    >>> unused_name("gpt", {"gpt", "gpt #2"})
+    'gpt #3'
     """
-
-    async def called(question: Q) -> A:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[A] = loop.create_future()
-
-        def end(result: A | None, error: BaseException | None) -> None:
-            if future.done():
-                return  # given up
-            if error is None:
-                future.set_result(cast("A", result))
-            else:
-                future.set_exception(_raisable(error))
-
-        def work() -> None:
-            try:
-                result = call(question)
-            except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-                ended: tuple[A | None, BaseException | None] = None, error
-            else:
-                ended = result, None
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(end, *ended)
-
-        threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()
-        return await future
-
-    return called
-
-
-def _raisable(error: BaseException) -> BaseException:
-    """The error, as one that a future can hold."""
-    return RuntimeError("raised StopIteration") if isinstance(error, StopIteration) else error
+    number, numbered = 1, name
+    while numbered in names:
+        number += 1
+        numbered = f"{name} #{number}"
+    return numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +191,8 @@ class _FanOut(Generic[A]):
         max_concurrency: int | None,
     ) -> None:
         _check_members(members)
-        check_seconds("timeout", timeout)
-        check_seconds("deadline", deadline)
+        seconds("timeout", timeout)
+        seconds("deadline", deadline)
         self._places = len(members) if max_concurrency is None else max_concurrency
         positive("max_concurrency", self._places)
         positive("min_answers", min_answers)
@@ -374,13 +347,3 @@ def _check_members(members: object) -> None:
     for name, member in members.items():
         if not callable(member):
             raise InputError(f"member {name!r} must be callable, got {type(member).__name__}")
-
-
-def check_seconds(name: str, value: object) -> None:
-    """Check a limit.
-
-    Raises:
-        InputError: it is neither a positive number nor None; the message names it.
-    """
-    if value is not None and not (isinstance(value, (int, float)) and value > 0):
-        raise InputError(f"{name!r} must be a positive number of seconds or None, got {value!r}")

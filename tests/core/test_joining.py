@@ -13,14 +13,10 @@ import pytest
 from blender_core import ConsensusRanker, JointRanker, PairRanker, Ranker, Ranking, Task
 from blender_core.candidates import Candidate, Pair
 from blender_core.errors import InputError, ModelOutputError
-from blender_core.ranking.joining import (
-    JoiningRanker,
-    default_pair_ranker,
-    default_ranker,
-    joined,
-    load_ahead,
-)
+from blender_core.ranking.joining import JoiningRanker, joined
+from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.ranker import Duel
+from blender_core.ranking.shipped import load_ahead, shared, shipped_pair_ranker
 
 
 class SlowComparator:
@@ -143,10 +139,57 @@ def test_what_waits_for_a_network_is_not_joined():
     assert joined(JointRanker([(ConsensusRanker(), 1.0)])) is not both
 
 
-def test_the_default_is_loaded_once_and_shared():
-    load_ahead()
+def test_a_ranker_is_loaded_once_when_it_is_first_asked():
+    loaded: list[Ranker] = []
+
+    def load() -> Ranker:
+        time.sleep(0.05)
+        loaded.append(ConsensusRanker())
+        return loaded[-1]
+
+    ranker = LaterRanker(Once(load))
+    assert loaded == []
     with ThreadPoolExecutor(8) as pool:
-        rankers = set(pool.map(lambda _: default_ranker(), range(8)))
-    assert len(rankers) == 1
-    assert default_pair_ranker() is default_pair_ranker()
-    assert default_ranker().rank("2 + 2?", ["It is 4.", "5"]).best.text == "It is 4."
+        found = list(pool.map(lambda _: ranker.rank("q", ["a", "a b", "b"]).order, range(8)))
+    assert found == [(1, 0, 2)] * 8
+    assert len(loaded) == 1
+
+
+async def test_loading_that_fails_is_told_and_tried_again():
+    tries: list[int] = []
+
+    def load() -> Ranker:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("disk away")
+        return ConsensusRanker()
+
+    ranker = LaterRanker(Once(load))
+    with pytest.raises(OSError, match="disk away"):
+        await ranker.arank("q", ["a", "b"])
+    assert (await ranker.arank("q", ["a", "b"])).order == (0, 1)
+    assert len(tries) == 2
+
+
+async def test_who_leaves_while_it_loads_does_not_stop_it_for_the_others():
+    ready = threading.Event()
+
+    def load() -> Ranker:
+        ready.wait(5.0)
+        return ConsensusRanker()
+
+    ranker = LaterRanker(Once(load))
+    leaving = asyncio.create_task(ranker.arank("q", ["a", "b"]))
+    staying = asyncio.create_task(ranker.arank("q", ["a", "b"]))
+    await asyncio.sleep(0.01)
+    leaving.cancel()
+    ready.set()
+    assert (await staying).order == (0, 1)
+
+
+def test_the_shipped_rankers_are_shared_by_all():
+    load_ahead()
+    assert shipped_pair_ranker() is shipped_pair_ranker()
+    assert shared(None).rank("2 + 2?", ["It is 4.", "5"]).best.text == "It is 4."
+    own = ConsensusRanker()
+    assert shared(own) is joined(own)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from watching import watched_loop
 
 from blender_core import Blend, Blender, Fuser, PairRanker
 from blender_core.testing import ScriptedComparator, ScriptedFuser
@@ -134,19 +135,10 @@ async def test_the_loop_goes_on_while_a_fuser_writes():
     class Slow(PieceFuser):
         def stream(self, instruction, candidates):
             for piece in self.pieces:
-                time.sleep(0.05)
+                time.sleep(0.2)
                 yield piece
 
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await asyncio.sleep(0.005)
-            ticks += 1
-
-    ticking = asyncio.create_task(tick())
-    async for _ in blender(Slow("a", "b", "c"), verify=False).astream("q", ["a", "bb"]):
-        pass
-    ticking.cancel()
-    assert ticks > 10
+    async with watched_loop() as watch:
+        async for _ in blender(Slow("a", "b", "c"), verify=False).astream("q", ["a", "bb"]):
+            pass
+    assert watch.late < 0.15

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 from langchain_openai import ChatOpenAI
-
-SERVER = Path(__file__).parents[1] / "openai_server.py"
-
-
-@pytest.fixture(scope="session")
-def port() -> Iterator[str]:
-    """Of a server in a process of its own; see openai_server.py."""
-    with subprocess.Popen([sys.executable, SERVER], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from talking_models import Talker
+from watching import watched_loop
 
 from blender_core import PairRanker
 from blender_core.testing import ScriptedComparator, ScriptedFuser
@@ -168,20 +169,10 @@ async def test_the_loop_goes_on_while_the_default_ranker_reads():
         ]
     )
     await model.ainvoke("2 + 2")  # loads it
-    late = 0.0
-
-    async def watch() -> None:
-        nonlocal late
-        while True:
-            start = time.perf_counter()
-            await asyncio.sleep(0.005)
-            late = max(late, time.perf_counter() - start)
-
-    watching = asyncio.create_task(watch())
-    answer = await model.ainvoke("3 + 1")
-    watching.cancel()
+    async with watched_loop() as watch:
+        answer = await model.ainvoke("3 + 1")
     assert re.match(r"3 \+ 1|I do not", str(answer.text))
-    assert late < 0.25
+    assert watch.late < 0.25
 
 
 async def test_members_without_an_async_way_have_threads_of_their_own():
@@ -238,6 +229,7 @@ def test_loading_the_default_ranker_blocks_neither_the_loop_nor_other_blends():
     code = """
 import asyncio, time
 from talking_models import Talker
+from watching import watched_loop
 from blender_core import ConsensusRanker
 from langchain_blender import Blend
 

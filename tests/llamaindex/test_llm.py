@@ -29,6 +29,7 @@ from openai_server import RECORDS
 from pydantic import ValidationError
 from retrieval_pipeline import client
 from talking_llms import Talker, says
+from watching import watched_loop
 
 from blender_core import PairRanker
 from blender_core.candidates import Pair
@@ -192,22 +193,12 @@ async def test_members_without_an_async_way_do_not_block_the_loop():
             time.sleep(0.3)
             return "slowly"
 
-    late = 0.0
-
-    async def watch() -> None:
-        nonlocal late
-        while True:
-            start = time.perf_counter()
-            await asyncio.sleep(0.01)
-            late = max(late, time.perf_counter() - start)
-
-    watching = asyncio.create_task(watch())
     llm = BlendedLLM(members={"one": Sync(), "two": Sync()}, ranker=LONGEST)
-    assert (await llm.acomplete("q")).text == "slowly"
     retriever = ResponseRetriever({"engine": Engine(), "llm": Sync()})
-    assert len(await retriever.aretrieve("q")) == 2
-    watching.cancel()
-    assert late < 0.25
+    async with watched_loop() as watch:
+        assert (await llm.acomplete("q")).text == "slowly"
+        assert len(await retriever.aretrieve("q")) == 2
+    assert watch.late < 0.25
 
 
 def test_metadata_are_what_all_can_do():
@@ -230,7 +221,7 @@ def test_metadata_are_what_all_can_do():
         ({"members": {"a": "gpt"}}, "member 'a' must be an LLM, got str"),
         ({"members": [says("a")], "min_answers": 2}, "'min_answers' is 2 of only 1"),
         ({"members": [says("a")], "top_k": 0}, "greater than or equal to 1"),
-        ({"members": [says("a")], "ranker": "mini"}, "'ranker' must be a Ranker, got str"),
+        ({"members": [says("a")], "ranker": "mini"}, "'ranker' must be a Ranker or None, got str"),
         ({"members": [says("a")], "fuser": "gpt"}, "fuser must be a Fuser or None, got str"),
     ],
 )

@@ -16,6 +16,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, TextNode
 from pydantic import ValidationError
+from watching import watched_loop
 
 from blender_core import ConsensusRanker, PairRanker
 from blender_core.errors import InputError
@@ -239,16 +240,7 @@ async def test_the_loop_goes_on_while_a_model_compares():
             time.sleep(0.3)
             return np.zeros(len(pairs), np.float32)
 
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await asyncio.sleep(0.01)
-            ticks += 1
-
-    ticking = asyncio.create_task(tick())
     rerank = PairRankerRerank(ranker=PairRanker(Slow()))
-    await rerank.apostprocess_nodes(nodes("a", "bb"), query_str="q")
-    ticking.cancel()
-    assert ticks > 10
+    async with watched_loop() as watch:
+        await rerank.apostprocess_nodes(nodes("a", "bb"), query_str="q")
+    assert watch.late < 0.2

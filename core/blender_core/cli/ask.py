@@ -109,8 +109,7 @@ def ask(
         raise typer.Exit(FAILED) from None
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001
-        # A fuser's or judge's, perhaps behind half an answer.
+    except Exception as error:  # noqa: BLE001 - a fuser's or judge's, perhaps behind half an answer
         say(f"error: {describe(error)}")
         raise typer.Exit(FAILED) from None
     if not quiet:

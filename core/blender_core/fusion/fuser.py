@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from blender_core.candidates import Answers, Task
-from blender_core.fusion.streaming import in_thread
+from blender_core.threads import in_thread
 
 __all__ = ["Fuser"]
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
-from contextvars import copy_context
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
-__all__ = ["TokenStreamer", "Writing", "in_thread", "streamed"]
+__all__ = ["TokenStreamer", "Writing", "streamed"]
 
 _FINAL = re.compile(r".*[^\s'\ufffd]{2}", re.DOTALL)
 """The part of a decoded text that later tokens cannot change.
@@ -100,40 +97,6 @@ def streamed(
     finally:
         streamer.abandoned = True
         thread.join()
-
-
-async def in_thread(start: Callable[[], Iterator[str]]) -> AsyncIterator[str]:
-    """Yield what an iterator yields that is made and read in a thread, in the caller's context.
-
-    Nobody waits for the thread when reading ends early; it stops after the piece it is at.
-    """
-    loop = asyncio.get_running_loop()
-    pieces: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
-    abandoned = Event()
-
-    def send(piece: str | BaseException | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody reads any more
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
-
-    def work() -> None:
-        try:
-            for piece in start():
-                send(piece)
-                if abandoned.is_set():
-                    break
-        except BaseException as error:  # noqa: BLE001 - raised again where the text is read
-            send(error)
-        finally:
-            send(None)
-
-    Thread(target=copy_context().run, args=(work,), name="blended-llm-stream", daemon=True).start()
-    try:
-        while (piece := await pieces.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-    finally:
-        abandoned.set()
 
 
 class Writing:

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from weakref import WeakValueDictionary
 
 from blender_core.candidates import Ranking, Task, checked_all
 from blender_core.errors import InputError, ModelOutputError
 from blender_core.ranking.ranker import Duel, Ranker
 
-if TYPE_CHECKING:
-    from blender_core.ranking.pair_ranker import PairRanker
-
-__all__ = [
-    "JoiningRanker",
-    "LaterRanker",
-    "Once",
-    "default_pair_ranker",
-    "default_ranker",
-    "joined",
-    "load_ahead",
-    "shared",
-]
+__all__ = ["JoiningRanker", "joined"]
 
 
 @dataclass(slots=True)
@@ -140,7 +128,7 @@ def joined(ranker: Ranker) -> Ranker:
         InputError: it is none.
     """
     if not isinstance(ranker, Ranker):
-        raise InputError(f"'ranker' must be a Ranker, got {type(ranker).__name__}")
+        raise InputError(f"'ranker' must be a Ranker or None, got {type(ranker).__name__}")
     if ranker.waits or isinstance(ranker, JoiningRanker):
         return ranker
     with _lock:
@@ -148,102 +136,3 @@ def joined(ranker: Ranker) -> Ranker:
         if shared is None:
             shared = _joined[id(ranker)] = JoiningRanker(ranker)
         return shared
-
-
-class Once:
-    """A ranker that is loaded once, in a thread of its own, whoever waits for it and how.
-
-    Args:
-        load: loads it. Where that fails, everybody who waits is told, and the next one to ask
-            has it tried again.
-    """
-
-    def __init__(self, load: Callable[[], Ranker]) -> None:
-        self._load = load
-        self._lock = Lock()
-        self._loading: Future[Ranker] | None = None
-
-    def __deepcopy__(self, memo: object) -> Once:
-        return self  # a copy of what uses it uses the same
-
-    def begin(self) -> Future[Ranker]:
-        """Begin to load it, if nobody has yet; the future says when it is there."""
-        with self._lock:
-            loading = self._loading
-            if loading is not None and not (loading.done() and loading.exception()):
-                return loading
-            loading = self._loading = Future()
-        Thread(target=self._work, args=(loading,), name="blended-llm-load", daemon=True).start()
-        return loading
-
-    def _work(self, loading: Future[Ranker]) -> None:
-        try:
-            loading.set_result(self._load())
-        except BaseException as error:  # noqa: BLE001 - raised where the ranker is waited for
-            loading.set_exception(error)
-
-
-class LaterRanker(Ranker):
-    """A ranker that is loaded when it is first asked, without blocking an event loop."""
-
-    def __init__(self, once: Once) -> None:
-        self._once = once
-
-    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
-        """Rank many tasks."""
-        return self._once.begin().result().rank_many(tasks, show_progress=show_progress)
-
-    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
-        """Like `rank_many`, without blocking the event loop."""
-        return await (await self._loaded()).arank_many(tasks)
-
-    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """The ranker's duels."""
-        return self._once.begin().result().duel_many(duels)
-
-    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """Like `duel_many`, without blocking the event loop."""
-        return await (await self._loaded()).aduel_many(duels)
-
-    async def _loaded(self) -> Ranker:
-        # Shielded: who is cancelled while waiting does not cancel the loading for the others.
-        return await asyncio.shield(asyncio.wrap_future(self._once.begin()))
-
-
-def _load_pair_ranker() -> Ranker:
-    from blender_core.ranking.pair_ranker import PairRanker
-
-    return PairRanker()
-
-
-def _load_joint_ranker() -> Ranker:
-    from blender_core.ranking.joint_ranker import JointRanker, with_consensus
-
-    return JoiningRanker(JointRanker(with_consensus(_pair_ranker.begin().result())))
-
-
-_pair_ranker = Once(_load_pair_ranker)
-_joint_ranker = Once(_load_joint_ranker)
-
-
-def default_ranker() -> Ranker:
-    """The shipped `JointRanker()`, loaded at the first call and shared by everybody after it."""
-    return _joint_ranker.begin().result()
-
-
-def default_pair_ranker() -> PairRanker:
-    """The shipped `PairRanker()`, loaded at the first call and shared by everybody after it."""
-    return cast("PairRanker", _pair_ranker.begin().result())
-
-
-def load_ahead() -> None:
-    """Begin to load the default ranker, in a thread, where nobody has yet.
-
-    It takes seconds (of which torch's import is most) that pass while members answer.
-    """
-    _joint_ranker.begin()
-
-
-def shared(ranker: Ranker | None) -> Ranker:
-    """What users of a framework hand over as ranker, fit for many callers: None is the default."""
-    return LaterRanker(_joint_ranker) if ranker is None else joined(ranker)

@@ -1,0 +1,77 @@
+"""A ranker that is loaded when it is needed, once, whoever waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from threading import Lock, Thread
+
+from blender_core.candidates import Ranking, Task
+from blender_core.ranking.joining import joined
+from blender_core.ranking.ranker import Duel, Ranker
+
+__all__ = ["LaterRanker", "Once"]
+
+
+class Once:
+    """A ranker that is loaded once, in a thread of its own, whoever waits for it and how.
+
+    Args:
+        load: loads it. Where that fails, everybody who waits is told, and the next one to ask
+            has it tried again.
+    """
+
+    def __init__(self, load: Callable[[], Ranker]) -> None:
+        self._load = load
+        self._lock = Lock()
+        self._loading: Future[Ranker] | None = None
+
+    def __deepcopy__(self, memo: object) -> Once:
+        return self  # a copy of what uses it uses the same
+
+    def begin(self) -> Future[Ranker]:
+        """Begin to load it, if nobody has yet; the future says when it is there."""
+        with self._lock:
+            loading = self._loading
+            if loading is not None and not (loading.done() and loading.exception()):
+                return loading
+            loading = self._loading = Future()
+        Thread(target=self._work, args=(loading,), name="blended-llm-load", daemon=True).start()
+        return loading
+
+    def _work(self, loading: Future[Ranker]) -> None:
+        try:
+            loading.set_result(self._load())
+        except BaseException as error:  # noqa: BLE001 - raised where the ranker is waited for
+            loading.set_exception(error)
+
+
+class LaterRanker(Ranker):
+    """A ranker that is loaded when it is first asked, without blocking an event loop.
+
+    Loaded, it is fit for many callers at a time (see `joined`).
+    """
+
+    def __init__(self, once: Once) -> None:
+        self._once = once
+
+    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
+        """Rank many tasks."""
+        return joined(self._once.begin().result()).rank_many(tasks, show_progress=show_progress)
+
+    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_many`, without blocking the event loop."""
+        return await (await self._loaded()).arank_many(tasks)
+
+    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """The ranker's duels."""
+        return joined(self._once.begin().result()).duel_many(duels)
+
+    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
+        """Like `duel_many`, without blocking the event loop."""
+        return await (await self._loaded()).aduel_many(duels)
+
+    async def _loaded(self) -> Ranker:
+        # Shielded: who is cancelled while waiting does not cancel the loading for the others.
+        return joined(await asyncio.shield(asyncio.wrap_future(self._once.begin())))

@@ -1,0 +1,53 @@
+"""The rankers that come with the package, loaded once and shared by everybody who asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from blender_core.ranking.joining import joined
+from blender_core.ranking.later import LaterRanker, Once
+from blender_core.ranking.ranker import Ranker
+
+if TYPE_CHECKING:
+    from blender_core.ranking.pair_ranker import PairRanker
+
+__all__ = ["load_ahead", "shared", "shared_pair_ranker", "shipped_pair_ranker"]
+
+
+def _load_pair_ranker() -> Ranker:
+    from blender_core.ranking.pair_ranker import PairRanker
+
+    return PairRanker()
+
+
+def _load_joint_ranker() -> Ranker:
+    from blender_core.ranking.joint_ranker import JointRanker, with_consensus
+
+    return JointRanker(with_consensus(shipped_pair_ranker()))
+
+
+_pair_ranker = Once(_load_pair_ranker)
+_joint_ranker = Once(_load_joint_ranker)
+
+
+def shared(ranker: Ranker | None) -> Ranker:
+    """A ranker fit for many callers at a time: the one given, or the shipped `JointRanker()`."""
+    return LaterRanker(_joint_ranker) if ranker is None else joined(ranker)
+
+
+def shared_pair_ranker(ranker: Ranker | None) -> Ranker:
+    """Like `shared`, where answers are not to be judged by the others: `PairRanker()`."""
+    return LaterRanker(_pair_ranker) if ranker is None else joined(ranker)
+
+
+def shipped_pair_ranker() -> PairRanker:
+    """The shipped `PairRanker()`, when it is loaded."""
+    return cast("PairRanker", _pair_ranker.begin().result())
+
+
+def load_ahead() -> None:
+    """Begin to load the shipped `JointRanker()`, in a thread, where nobody has yet.
+
+    It takes seconds (of which torch's import is most) that pass while members answer.
+    """
+    _joint_ranker.begin()
