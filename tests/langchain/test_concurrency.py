@@ -177,8 +177,14 @@ async def test_the_loop_goes_on_while_the_default_ranker_reads():
 
 async def test_members_without_an_async_way_have_threads_of_their_own():
     slow = FakeListChatModel(responses=["a"], sleep=0.5)
-    wrapped = [slow, slow.with_retry(), slow.with_fallbacks([slow]), RunnableLambda(str) | slow]
-    members = wrapped * 10
+    wrapped = [
+        slow,
+        slow.with_retry(),
+        slow.with_fallbacks([slow]),
+        RunnableLambda(str) | slow,
+        RunnableLambda(lambda _: time.sleep(0.5) or AIMessage("b")),
+    ]
+    members = [member for member in wrapped for _ in range(10)]
     members[0] = RunnableLambda(lambda _: time.sleep(0.5) or AIMessage("b"))
     model = BlendedChatModel(
         members=members, ranker=PairRanker(ScriptedComparator(longest)), timeout=2.0

@@ -91,6 +91,25 @@ def test_no_text_holds_its_fence(texts):
     assert Fence([*texts, ""]).token != fence.token
 
 
+def test_a_text_that_happens_to_hold_the_token_gets_another_one(monkeypatch):
+    class Digest:
+        def __init__(self, *_: bytes) -> None:
+            self.times = 0
+
+        def update(self, _: bytes) -> None:
+            self.times += 1
+
+        def digest(self) -> bytes:
+            return b""
+
+        def hexdigest(self) -> str:
+            return f"{self.times:016x}" * 4
+
+    monkeypatch.setattr("blender_core.prompting.fence.sha256", Digest)
+    assert Fence(["nothing"]).token == f"{1:016x}"
+    assert Fence([f"holds {1:016X}"]).token == f"{2:016x}"
+
+
 def test_moving_words_between_texts_is_another_fence():
     assert Fence(["ab", "c"]).token != Fence(["a", "bc"]).token
 

@@ -231,6 +231,31 @@ def test_the_messages_stream_of_a_graph_shows_only_the_answer(verify, asynchrono
     assert len({message.id for message, _ in parts}) == 1
 
 
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_watched_by_a_graph_the_steps_are_still_the_blends(asynchronous):
+    tracer, model = Tracer(), blend(BlendedChatModel, verify=False)
+
+    async def anode(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    node = RunnableLambda(lambda s: {"messages": [model.invoke(s["messages"])]}, anode)
+    graph = StateGraph(MessagesState).add_node("answer", node).add_edge(START, "answer").compile()
+    given, config = {"messages": [HumanMessage("Is it?")]}, {"callbacks": [tracer]}
+
+    async def read() -> None:
+        async for _ in graph.astream(given, config, stream_mode="messages"):
+            pass
+
+    if asynchronous:
+        asyncio.run(read())
+    else:
+        list(graph.stream(given, config, stream_mode="messages"))
+    [root] = tracer.trees
+    [inner] = find([root], "BlendedChatModel")
+    assert names(inner.child_runs) == ["fuse", "long", "rank", "short"]
+    assert len(find([root], "long")) == 1
+
+
 def test_a_graph_streams_the_fused_tokens_of_a_chat_model():
     writer = Talker(model_name="writer", says=lambda question: "All in all, yes.")
     model = BlendedChatModel(

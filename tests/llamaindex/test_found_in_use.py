@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from golden_data import CHECKPOINTS
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
 from llama_index.core.base.response.schema import Response
@@ -25,6 +26,7 @@ from watching import watched_loop
 from blender_core import ConsensusRanker, PairRanker
 from blender_core.candidates import Pair
 from blender_core.errors import InputError
+from blender_core.prompting.judge import judge_blocks
 from blender_core.testing import ScriptedComparator, ScriptedFuser
 from llamaindex_blender import (
     BlendedLLM,
@@ -35,6 +37,7 @@ from llamaindex_blender import (
     PairRankerRerank,
     ResponseRetriever,
 )
+from llamaindex_blender.llm_comparator import JUDGE_PROMPT
 
 
 def longest(pair: Any) -> float:
@@ -62,12 +65,15 @@ class Engine(CustomQueryEngine):
 
 
 def test_a_structured_judge_leaves_the_prompts_of_others_alone():
-    letters = says("A")
-    LLMComparator(letters, structured=False).judge(Pair("q", "a", "b"))
-    before = letters.asked[0]
-    LLMComparator(says('{"better": "A"}', tools=False)).judge(Pair("q", "a", "b"))
-    LLMComparator(letters, structured=False).judge(Pair("q", "a", "b"))
-    assert letters.asked[1] == before
+    blocks = judge_blocks(Pair("q", "a", "b"), structured=False)
+
+    def shown() -> list[str]:
+        return [str(message) for message in JUDGE_PROMPT.format_messages(**blocks)]
+
+    before = shown()
+    judge = LLMComparator(says('{"better": "A", "confidence": 0.9}', tools=False))
+    assert judge.judge(Pair("q", "a", "b")) > 0
+    assert shown() == before
 
 
 def test_prompts_with_renamed_variables_can_be_filled():
@@ -157,6 +163,19 @@ def test_who_ranks_also_decides_about_the_fused_text():
     response = engine.query("q")
     assert str(response) == "aa"
     assert response.metadata["blend"]["verdict"]["reason"] == "fused text lost"
+
+
+def test_a_model_that_ranks_also_decides_about_the_fused_text():
+    tiny = CHECKPOINTS / "tiny-PairRM-hf"
+    engine = BlendedQueryEngine.from_engines(
+        {"one": Engine(text="aa"), "two": Engine(text="aaaa")},
+        model=str(tiny),
+        fuser=ScriptedFuser("a fused text"),
+    )
+    told = engine.query("q").metadata["blend"]
+    best = {"one": "aa", "two": "aaaa"}[told["order"][0]]
+    [logit] = PairRanker.from_pretrained(tiny).logits([Pair("q", "a fused text", best)])
+    assert told["verdict"]["fused_first"] == pytest.approx(float(logit), abs=1e-5)
 
 
 # Async
