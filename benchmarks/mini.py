@@ -18,7 +18,7 @@ from blender_core.comparison.loading import SHIPPED
 from blender_core.comparison.pair_model import PairModel
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.data.records import read_record
-from blender_core.ranking.joint_ranker import JointRanker, with_consensus
+from blender_core.ranking.joint_ranker import JointRanker
 from blender_core.ranking.pair_ranker import PairRanker
 
 LAYERS = 1
@@ -65,7 +65,7 @@ def main() -> None:
     mini = PairRanker()
     late = seconds(lambda: mini.rank_many(asked), 5)
     print(f"pairranker-mini: {1000 * late:.0f} ms for 8 answers, all pairs", flush=True)
-    joint = JointRanker(with_consensus(mini))
+    joint = JointRanker.with_consensus(mini)
     print(f"and consensus: {1000 * seconds(lambda: joint.rank_many(asked), 5):.0f} ms", flush=True)
     cross = PairRanker(mini_as_cross_encoder())
     as_cross = seconds(lambda: cross.rank_many(asked), 1)

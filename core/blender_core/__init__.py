@@ -8,6 +8,7 @@ from blender_core._version import __version__
 from blender_core.lazy import lazy
 
 if TYPE_CHECKING:
+    from blender_core.belief.calibrator import Calibrator
     from blender_core.blend import Blender
     from blender_core.candidates import Blend, Candidate, Pair, Ranking, Task, Verdict
     from blender_core.errors import BlenderError
@@ -26,6 +27,7 @@ _HOME = {
     "Blender": "blend",
     "BlenderError": "errors",
     "Bubble": "ranking.schedules",
+    "Calibrator": "belief.calibrator",
     "Candidate": "candidates",
     "ConsensusRanker": "ranking.consensus_ranker",
     "Full": "ranking.schedules",
@@ -50,6 +52,7 @@ __all__ = [
     "Blender",
     "BlenderError",
     "Bubble",
+    "Calibrator",
     "Candidate",
     "ConsensusRanker",
     "Full",

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from blender_core import checks
@@ -19,7 +20,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Blend", "Candidate", "Pair", "Ranking", "Task", "Verdict", "VerdictReason"]
+    from blender_core.belief.calibrator import Calibrator
+    from blender_core.belief.posterior import Belief, Goal, Posterior
+
+__all__ = [
+    "Blend",
+    "Candidate",
+    "Pair",
+    "Ranking",
+    "StopReason",
+    "Task",
+    "Verdict",
+    "VerdictReason",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +141,21 @@ class Task:
         return Task(self.instruction, candidates, self.input)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+StopReason = Literal[
+    "done", "settled", "every pair was asked", "max_passes", "max_tokens", "max_seconds"
+]
+"""Why a schedule asked no more: it has a fixed plan (``done``), further comparisons are not
+expected to change what was to be found (``settled``), or there was nothing left to ask with."""
+
+
+@dataclass(frozen=True, eq=False)
 class Ranking:
     """How the candidates of one task compare.
+
+    What it says of probabilities comes from a Bayesian model of the matrix (utilities with noise
+    and a position bias, see `Posterior`), whatever schedule asked. It is about what the ranker
+    would say if it were asked for ever. With a calibrator it is about what the labels say on which
+    that was fitted; without one, a probability is **uncalibrated** (see `is_calibrated`).
 
     Attributes:
         candidates: the answers, in the order they came in.
@@ -140,6 +165,9 @@ class Ranking:
         matrix: float32[N, N], the logit of (row shown first, column shown second), > 0 where the
             row is better. NaN where the pair was not asked; 0 on the diagonal.
         passes: directional comparisons (or, for a pointwise ranker, answers) a model was run on.
+        stopped_because: why no more was asked.
+        goal: what was to be found: ``"best"``, ``"order"``, or which k are the best.
+        calibrator: what turns margins into probabilities, if the ranker has one.
     """
 
     candidates: tuple[Candidate, ...]
@@ -148,6 +176,9 @@ class Ranking:
     scores: tuple[float, ...]
     matrix: NDArray[np.float32] = field(repr=False)
     passes: int
+    stopped_because: StopReason = "done"
+    goal: Goal = "best"
+    calibrator: Calibrator | None = field(default=None, repr=False)
 
     @property
     def best(self) -> Candidate:
@@ -157,6 +188,68 @@ class Ranking:
     def top(self, k: int) -> tuple[Candidate, ...]:
         """The `k` best candidates, best first (all of them where there are fewer)."""
         return tuple(self.candidates[index] for index in self.order[: checks.positive("k", k)])
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether probabilities were fitted to labels."""
+        return self.calibrator is not None
+
+    def probability(self, i: int, j: int) -> float:
+        """How probable it is that candidate i is better than j; 0.5 where their texts are equal.
+
+        Raises:
+            IndexError: there is no such candidate.
+        """
+        first, second = self._distinct[i], self._distinct[j]
+        if first == second:
+            return 0.5
+        return float(self._belief.better(first, second))
+
+    @cached_property
+    def probability_best(self) -> tuple[float, ...]:
+        """One a candidate: how probable it is that no other text is better than its own.
+
+        The sum over all different texts is 1.
+        """
+        best = self._belief.best
+        return tuple(float(best[place]) for place in self._distinct)
+
+    @cached_property
+    def confidence(self) -> float:
+        """How probable it is that `order` is right as far as the `goal` goes."""
+        order = list(dict.fromkeys(self._distinct[index] for index in self.order))
+        if isinstance(self.goal, int):
+            texts = {self._distinct[index] for index in self.order[: self.goal]}
+            return self._belief.reached(len(texts), order)
+        return self._belief.reached(self.goal, order)
+
+    @property
+    def position_bias(self) -> float:
+        """What an answer gains by being shown first, in logits."""
+        return self._posterior.bias()[0]
+
+    def position_bias_interval(self, mass: float = 0.95) -> tuple[float, float]:
+        """The central interval that holds the position bias with this probability."""
+        _, low, high = self._posterior.bias(mass)
+        return low, high
+
+    @cached_property
+    def _distinct(self) -> tuple[int, ...]:
+        """For each candidate, the place of its text among the different texts."""
+        places: dict[str, int] = {}
+        return tuple(places.setdefault(each.text, len(places)) for each in self.candidates)
+
+    @cached_property
+    def _posterior(self) -> Posterior:
+        from blender_core.belief.posterior import Posterior
+
+        first = [self._distinct.index(place) for place in range(max(self._distinct) + 1)]
+        return Posterior.of(self.matrix[first][:, first])
+
+    @cached_property
+    def _belief(self) -> Belief:
+        posterior = self._posterior
+        return posterior if self.calibrator is None else self.calibrator.belief(posterior)
 
 
 VerdictReason = Literal[
@@ -219,6 +312,11 @@ class Blend:
             "order": [name_of(candidates, place) for place in ranking.order],
             "scores": {name_of(candidates, i): score for i, score in enumerate(ranking.scores)},
             "passes": ranking.passes,
+            "stopped_because": ranking.stopped_because,
+            "probability_best": {
+                name_of(candidates, i): p for i, p in enumerate(ranking.probability_best)
+            },
+            "calibrated": ranking.is_calibrated,
             "fused": self.fused,
             "sources": list(self.sources),
             "verdict": {

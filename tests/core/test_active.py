@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blender_core import Active, PairRanker
+from blender_core.belief.posterior import Posterior
 from blender_core.errors import InputError
 from blender_core.flows import Course
-from blender_core.ranking.posterior import Posterior
 from blender_core.testing import ScriptedComparator
 
 
@@ -43,7 +43,8 @@ def played(schedule: Active, full: np.ndarray) -> tuple[np.ndarray, list[int], i
             matrix[pair] = full[pair]
         rounds += 1
         course.reply(matrix)
-    return matrix, list(course.result or []), rounds
+    assert course.result is not None
+    return matrix, list(course.result.tiers or []), rounds
 
 
 def passes(matrix: np.ndarray) -> int:
@@ -135,7 +136,7 @@ def test_edges(texts):
         ({"confidence": 1.0}, "'confidence' must be from 0.5 to below 1"),
         ({"confidence": 0.2}, "'confidence' must be from 0.5 to below 1"),
         ({"max_passes": 0}, "'max_passes' must be"),
-        ({"max_seconds": 0.0}, "'max_seconds' must be positive"),
+        ({"max_seconds": 0.0}, "'max_seconds' must be a positive number"),
     ],
 )
 def test_settings_are_checked(settings, words):
@@ -172,8 +173,8 @@ def test_probabilities_are_some():
             if i != j:
                 assert posterior.better(i, j) + posterior.better(j, i) == pytest.approx(1.0)
     order = posterior.order
-    assert posterior.top(order, 1) == pytest.approx(posterior.best[order[0]])
-    assert posterior.ordered(order) <= posterior.top(order, 1)
+    assert posterior.reached(1, order) == pytest.approx(posterior.best[order[0]])
+    assert posterior.reached("order", order) <= posterior.reached(1, order)
 
 
 def test_nothing_asked_is_nothing_known():

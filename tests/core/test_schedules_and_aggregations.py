@@ -16,6 +16,9 @@ from blender_core.testing import ScriptedComparator
 
 SINGLE_ROUND = ("full", "reference")
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
+FIXED = [name for name in SCHEDULES if name != "active"]
+every_fixed_schedule = pytest.mark.parametrize("schedule", FIXED)
+"""Those whose order is that of a consistent matrix, and whose passes are known beforehand."""
 every_aggregation = pytest.mark.parametrize("aggregation", AGGREGATIONS)
 
 utilities = st.lists(
@@ -43,7 +46,7 @@ def ranker_of(utility: list[float], bias: float = 0.0) -> PairRanker:
     )
 
 
-@every_schedule
+@every_fixed_schedule
 @every_aggregation
 @settings(max_examples=30)
 @given(utility=utilities)
@@ -55,7 +58,7 @@ def test_a_consistent_matrix_gives_the_same_order_under_all(schedule, aggregatio
     assert sorted(ranking.ranks) == list(range(1, len(utility) + 1))
 
 
-@every_schedule
+@every_fixed_schedule
 @every_aggregation
 @settings(max_examples=20)
 @given(utility=utilities, seed=st.integers(0, 99))
@@ -90,7 +93,7 @@ def test_logits_fill_the_holes_of_a_consistent_matrix(schedule, utility):
     np.testing.assert_allclose(ranking.scores, expected, atol=1e-4)
 
 
-@every_schedule
+@every_fixed_schedule
 @given(utility=utilities)
 def test_a_position_bias_changes_nothing_where_both_orders_are_asked(schedule, utility):
     count = len(utility)
@@ -99,7 +102,7 @@ def test_a_position_bias_changes_nothing_where_both_orders_are_asked(schedule, u
     assert biased.order == fair.order
 
 
-@every_schedule
+@every_fixed_schedule
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13, 200])
 def test_a_schedule_never_asks_a_pair_twice_and_costs_what_it_says(schedule, count):
     comparator = ScriptedComparator(lambda pair: float(len(pair.first) - len(pair.second)))
@@ -325,7 +328,7 @@ def test_more_tasks_than_fit_in_flight_keep_their_order():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"schedule": "swiss"}, "unknown schedule 'swiss'; known: full, bubble, knockout"),
+        ({"schedule": "swiss"}, "unknown schedule 'swiss'; known: full, active, bubble, knockout"),
         ({"schedule": 3}, "a schedule is a name or an object with rounds"),
         ({"aggregation": "mean"}, "unknown aggregation 'mean'; known: max_logits"),
         ({"aggregation": 3}, "unknown aggregation 3"),

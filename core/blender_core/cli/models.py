@@ -72,9 +72,9 @@ def load_ranker(
 
     if name == DEFAULT_RANKER:
         _only_pairwise(name, schedule, aggregation)
-        from blender_core.ranking.joint_ranker import JointRanker, with_consensus
+        from blender_core.ranking.joint_ranker import JointRanker
 
-        return JointRanker(with_consensus(PairRanker.from_pretrained(SHIPPED, **_access(loading))))
+        return JointRanker.with_consensus(PairRanker.from_pretrained(SHIPPED, **_access(loading)))
     if is_pairwise(name, loading):
         return PairRanker.from_pretrained(
             SHIPPED if name == _SHIPPED else name,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,19 @@ from blender_core.errors import InputError
 from blender_core.flows import Course
 from blender_core.ranking.aggregation import Aggregation
 from blender_core.ranking.matrix import order_and_ranks
-from blender_core.ranking.schedules import Schedule
+from blender_core.ranking.schedules import Ending, Schedule
+
+if TYPE_CHECKING:
+    from blender_core.belief.calibrator import Calibrator
 
 __all__ = ["rank_flow"]
 
 
 def rank_flow(
-    task: Task, schedule: Schedule, aggregation: Aggregation
+    task: Task,
+    schedule: Schedule,
+    aggregation: Aggregation,
+    calibrator: Calibrator | None = None,
 ) -> Generator[list[Pair], NDArray[np.float32], Ranking]:
     """Rank one task's candidates.
 
@@ -30,6 +37,34 @@ def rank_flow(
             aggregation gave something else than one number a candidate.
     """
     texts = [candidate.text for candidate in task.candidates]
+    told = list(dict.fromkeys(texts)) if getattr(schedule, "distinct", False) else texts
+    matrix, ending, passes = yield from _comparisons(task.source, told, schedule)
+    tiers = ending.tiers
+    if told is not texts:
+        places = [told.index(text) for text in texts]
+        matrix = matrix[np.ix_(places, places)]
+        tiers = None if tiers is None else [tiers[place] for place in places]
+    matrix.setflags(write=False)
+    scores = _scores(aggregation, matrix)
+    keys = [scores] if tiers is None else [[-tier for tier in tiers], scores]
+    order, ranks = order_and_ranks(*keys)
+    return Ranking(
+        task.candidates,
+        order,
+        ranks,
+        scores,
+        matrix,
+        passes,
+        stopped_because=ending.because,
+        goal=ending.goal,
+        calibrator=calibrator,
+    )
+
+
+def _comparisons(
+    question: str, texts: Sequence[str], schedule: Schedule
+) -> Generator[list[Pair], NDArray[np.float32], tuple[NDArray[np.float32], Ending, int]]:
+    """Ask what a schedule wants to know: the matrix, how it ended, and the number of passes."""
     matrix = np.full((len(texts), len(texts)), np.nan, dtype=np.float32)
     np.fill_diagonal(matrix, 0.0)
     asked: set[tuple[int, int]] = set()
@@ -47,21 +82,17 @@ def rank_flow(
             )
         )
         if unanswered:
-            logits = yield [Pair(task.source, first, second) for first, second in unanswered]
+            logits = yield [Pair(question, first, second) for first, second in unanswered]
             answers.update(zip(unanswered, logits.tolist(), strict=True))
         for first, second in asking:
             matrix[first, second] = answers[texts[first], texts[second]]
         seen = matrix.view()
         seen.setflags(write=False)
         rounds.reply(seen)
-    tiers = rounds.result
-    matrix.setflags(write=False)
-    scores = _scores(aggregation, matrix)
-    if tiers is not None and len(tiers) != len(texts):
-        raise InputError(f"the schedule gave {len(tiers)} tiers for {len(texts)} candidates")
-    keys = [scores] if tiers is None else [[-tier for tier in tiers], scores]
-    order, ranks = order_and_ranks(*keys)
-    return Ranking(task.candidates, order, ranks, scores, matrix, passes=len(answers))
+    ending = rounds.result or Ending()
+    if ending.tiers is not None and len(ending.tiers) != len(texts):
+        raise InputError(f"the schedule gave {len(ending.tiers)} tiers for {len(texts)} candidates")
+    return matrix, ending, len(answers)
 
 
 def _scores(aggregation: Aggregation, matrix: NDArray[np.float32]) -> tuple[float, ...]:

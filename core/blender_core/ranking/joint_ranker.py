@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,10 @@ from blender_core.ranking.matrix import completed, order_and_ranks
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Duel, Ranker
 
-__all__ = ["JointRanker", "with_consensus"]
+if TYPE_CHECKING:
+    from blender_core.belief.calibrator import Calibrator
+
+__all__ = ["JointRanker"]
 
 Logits = tuple[float, float]
 """Of a duel: challenger shown first, challenger shown second."""
@@ -25,15 +29,6 @@ Logits = tuple[float, float]
 _RESULT_WEIGHT = 2.5
 _WORDS_WEIGHT = 3.0
 """How many logits full agreement is worth beside the shipped ranker; docs/pairranker-mini.md."""
-
-
-def with_consensus(ranker: Ranker) -> list[tuple[Ranker, float]]:
-    """Parts of a `JointRanker`: this one, and consensus as much as goes with the shipped ranker."""
-    return [
-        (ranker, 1.0),
-        (ConsensusRanker("result"), _RESULT_WEIGHT),
-        (ConsensusRanker("words"), _WORDS_WEIGHT),
-    ]
 
 
 class JointRanker(Ranker):
@@ -49,6 +44,8 @@ class JointRanker(Ranker):
     Args:
         parts: rankers and their weights; None is the default above, with weights learnt from
             answers that the shipped ranker was not trained on.
+        calibrator: what makes probabilities of the sums; None with the default parts takes the
+            one that comes with them.
 
     Raises:
         InputError: there is no part, or a weight is no finite number.
@@ -58,12 +55,24 @@ class JointRanker(Ranker):
     (1, 2, 0)
     """
 
-    def __init__(self, parts: Sequence[tuple[Ranker, float]] | None = None) -> None:
+    def __init__(
+        self,
+        parts: Sequence[tuple[Ranker, float]] | None = None,
+        *,
+        calibrator: Calibrator | None = None,
+    ) -> None:
         if parts is None:
-            parts = with_consensus(PairRanker())
+            parts = _with_consensus(PairRanker())
+            calibrator = calibrator or _shipped_calibrator()
+        self.calibrator = calibrator
         self.parts = [_part(part) for part in parts]
         if not self.parts:
             raise InputError("a JointRanker needs at least one ranker")
+
+    @classmethod
+    def with_consensus(cls, ranker: PairRanker) -> JointRanker:
+        """The default, around a shipped `PairRanker` that was loaded already."""
+        return cls(_with_consensus(ranker), calibrator=_shipped_calibrator())
 
     @property
     def waits(self) -> bool:
@@ -115,7 +124,15 @@ class JointRanker(Ranker):
         scores = max_logits(matrix).tolist()
         order, ranks = order_and_ranks(scores)
         passes = sum(ranking.passes for ranking in rankings)
-        return Ranking(rankings[0].candidates, order, ranks, tuple(scores), matrix, passes)
+        return Ranking(
+            rankings[0].candidates,
+            order,
+            ranks,
+            tuple(scores),
+            matrix,
+            passes,
+            calibrator=self.calibrator,
+        )
 
     def _summed(self, by_ranker: Sequence[Sequence[Logits]]) -> list[Logits]:
         weights = [weight for _, weight in self.parts]
@@ -126,6 +143,21 @@ class JointRanker(Ranker):
             )
             for duel in zip(*by_ranker, strict=True)
         ]
+
+
+def _with_consensus(ranker: Ranker) -> list[tuple[Ranker, float]]:
+    return [
+        (ranker, 1.0),
+        (ConsensusRanker("result"), _RESULT_WEIGHT),
+        (ConsensusRanker("words"), _WORDS_WEIGHT),
+    ]
+
+
+def _shipped_calibrator() -> Calibrator | None:
+    from blender_core.belief.calibrator import Calibrator
+    from blender_core.comparison.loading import SHIPPED
+
+    return Calibrator.load(SHIPPED.with_name("joint-ranker"))
 
 
 def _part(part: object) -> tuple[Ranker, float]:

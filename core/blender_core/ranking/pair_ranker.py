@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from blender_core.belief.calibrator import Calibrator
     from blender_core.comparison.comparator import Comparator
 
 __all__ = ["PairRanker"]
@@ -37,6 +38,8 @@ class PairRanker(Ranker):
             more than two answers, `JointRanker` adds what they agree on.
         schedule: default of `rank`: which pairs are asked, by name or a `Schedule`.
         aggregation: default of `rank`: how the matrix becomes scores, by name or a function.
+        calibrator: what makes probabilities of its margins; None with the shipped model takes
+            the one that comes with it.
 
     Raises:
         InputError: unknown schedule or aggregation, or the comparator has no ``logits``.
@@ -55,11 +58,14 @@ class PairRanker(Ranker):
         *,
         schedule: str | Schedule = "full",
         aggregation: str | Aggregation = "max_logits",
+        calibrator: Calibrator | None = None,
     ) -> None:
         if comparator is None:
+            from blender_core.belief.calibrator import Calibrator
             from blender_core.comparison.loading import SHIPPED, load_comparator
 
             comparator = load_comparator(SHIPPED)
+            calibrator = calibrator or Calibrator.load(SHIPPED)
         if not callable(getattr(comparator, "logits", None)):
             raise InputError(
                 f"a comparator has logits(pairs); {type(comparator).__name__} has not. "
@@ -68,6 +74,7 @@ class PairRanker(Ranker):
         self.comparator = comparator
         self.schedule = schedule_named(schedule)
         self.aggregation = aggregation_named(aggregation)
+        self.calibrator = calibrator
 
     @classmethod
     def from_pretrained(
@@ -89,6 +96,7 @@ class PairRanker(Ranker):
     ) -> PairRanker:
         """Load a pairwise ranker from a hub id or a folder.
 
+        A ``calibration.json`` beside it, if there is one, calibrates the probabilities.
         Reads the layouts of ``llm-blender/PairRM``, ``llm-blender/pair-ranker``,
         ``llm-blender/PairRM-hf`` and our own two (of `CrossEncoder` and `LateComparator`).
 
@@ -116,6 +124,8 @@ class PairRanker(Ranker):
             CheckpointError: the folder is no checkpoint of a known layout, a file is broken, or
                 weights are missing or left over.
         """
+        from blender_core.belief.calibrator import CALIBRATION_FILE, Calibrator
+        from blender_core.comparison.checkpoints.files import resolve
         from blender_core.comparison.loading import load_comparator
 
         comparator = load_comparator(
@@ -131,7 +141,34 @@ class PairRanker(Ranker):
             source_max_length=source_max_length,
             candidate_max_length=candidate_max_length,
         )
-        return cls(comparator, schedule=schedule, aggregation=aggregation)
+        folder = resolve(
+            model,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+            allow_patterns=[CALIBRATION_FILE],
+        )
+        return cls(
+            comparator,
+            schedule=schedule,
+            aggregation=aggregation,
+            calibrator=Calibrator.load(folder),
+        )
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """Write the comparator's checkpoint, and the calibration if there is one.
+
+        Raises:
+            InputError: the comparator is not one that can be saved.
+            OSError: the folder cannot be written.
+        """
+        save = getattr(self.comparator, "save_pretrained", None)
+        if save is None:
+            raise InputError(f"{type(self.comparator).__name__} has no save_pretrained(folder)")
+        save(folder)
+        if self.calibrator is not None:
+            self.calibrator.save(folder)
 
     @property
     def waits(self) -> bool:
@@ -202,4 +239,6 @@ class PairRanker(Ranker):
     ) -> RankFlows:
         plan = self.schedule if schedule is None else schedule_named(schedule)
         scoring = self.aggregation if aggregation is None else aggregation_named(aggregation)
-        return lockstep(rank_flow(task, plan, scoring) for task in checked_all(tasks))
+        return lockstep(
+            rank_flow(task, plan, scoring, self.calibrator) for task in checked_all(tasks)
+        )

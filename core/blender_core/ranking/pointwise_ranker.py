@@ -18,6 +18,8 @@ from blender_core.ranking.ranker import Ranker
 if TYPE_CHECKING:
     import torch
 
+    from blender_core.belief.calibrator import Calibrator
+
 __all__ = ["PointwiseRanker"]
 
 
@@ -28,6 +30,7 @@ class PointwiseRanker(Ranker):
 
     Args:
         scorer: anything with ``scores(items) -> float32[n]``, an item being (question, answer).
+        calibrator: what makes probabilities of differences of scores.
 
     Raises:
         InputError: the scorer has no ``scores``.
@@ -39,13 +42,14 @@ class PointwiseRanker(Ranker):
     'Hi!'
     """
 
-    def __init__(self, scorer: PointwiseScorer) -> None:
+    def __init__(self, scorer: PointwiseScorer, *, calibrator: Calibrator | None = None) -> None:
         if not callable(getattr(scorer, "scores", None)):
             raise InputError(
                 f"a scorer has scores(items); {type(scorer).__name__} has not. "
                 "To load a checkpoint use PointwiseRanker.from_pretrained(...)"
             )
         self.scorer = scorer
+        self.calibrator = calibrator
 
     @classmethod
     def from_pretrained(
@@ -128,7 +132,7 @@ class PointwiseRanker(Ranker):
         )
         scores = dict(zip(items, self._scores(items, show_progress).tolist(), strict=True))
         return [
-            _ranking(task, [scores[task.source, answer.text] for answer in task.candidates])
+            self._ranking(task, [scores[task.source, answer.text] for answer in task.candidates])
             for task in asked
         ]
 
@@ -160,11 +164,18 @@ class PointwiseRanker(Ranker):
             )
         return scores
 
-
-def _ranking(task: Task, scores: list[float]) -> Ranking:
-    order, ranks = order_and_ranks(scores)
-    column = np.array(scores, dtype=np.float32)
-    matrix = column[:, None] - column[None, :]
-    matrix.setflags(write=False)
-    passes = len({candidate.text for candidate in task.candidates})
-    return Ranking(task.candidates, order, ranks, tuple(scores), matrix, passes)
+    def _ranking(self, task: Task, scores: list[float]) -> Ranking:
+        order, ranks = order_and_ranks(scores)
+        column = np.array(scores, dtype=np.float32)
+        matrix = column[:, None] - column[None, :]
+        matrix.setflags(write=False)
+        passes = len({candidate.text for candidate in task.candidates})
+        return Ranking(
+            task.candidates,
+            order,
+            ranks,
+            tuple(scores),
+            matrix,
+            passes,
+            calibrator=self.calibrator,
+        )

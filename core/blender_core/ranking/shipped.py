@@ -21,9 +21,9 @@ def _load_pair_ranker() -> Ranker:
 
 
 def _load_joint_ranker() -> Ranker:
-    from blender_core.ranking.joint_ranker import JointRanker, with_consensus
+    from blender_core.ranking.joint_ranker import JointRanker
 
-    return JointRanker(with_consensus(shipped_pair_ranker()))
+    return JointRanker.with_consensus(shipped_pair_ranker())
 
 
 _pair_ranker = Once(_load_pair_ranker)

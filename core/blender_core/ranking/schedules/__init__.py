@@ -10,12 +10,13 @@ from blender_core.ranking.schedules.bubble import Bubble
 from blender_core.ranking.schedules.full import Full
 from blender_core.ranking.schedules.knockout import Knockout
 from blender_core.ranking.schedules.reference import Reference, ReferenceMode
-from blender_core.ranking.schedules.schedule import Round, Rounds, Schedule
+from blender_core.ranking.schedules.schedule import Ending, Round, Rounds, Schedule
 
 __all__ = [
     "SCHEDULES",
     "Active",
     "Bubble",
+    "Ending",
     "Full",
     "Knockout",
     "Reference",
@@ -27,6 +28,7 @@ __all__ = [
 
 SCHEDULES: dict[str, Schedule] = {
     "full": Full(),
+    "active": Active(),
     "bubble": Bubble(),
     "knockout": Knockout(),
     "reference": Reference(),

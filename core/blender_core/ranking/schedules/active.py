@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.checks import positive
+from blender_core import checks
+from blender_core.belief.posterior import Floats, Goal, Posterior
+from blender_core.candidates import StopReason
 from blender_core.errors import InputError
-from blender_core.ranking.posterior import Posterior
-from blender_core.ranking.schedules.schedule import Round, Rounds
+from blender_core.ranking.schedules.schedule import Ending, Round, Rounds
 
-__all__ = ["Active", "Goal"]
+__all__ = ["Active"]
 
-Goal = Literal["best", "order"] | int
-"""What is to be known: the best answer, the whole order, or which k are the best."""
+_CONTRASTS = 32
+"""Contrasts that are looked at when pairs are chosen: the most doubtful."""
+
+_STEPS = 64
+"""Choices of a round that take each other into account; more pairs are chosen several at once."""
+
+_HARDLY_WRONG = 1e-6
+"""Added to how doubtful a contrast is, so that there is always something to ask."""
+
+_TOKEN = 4.0
+"""Characters."""
 
 
 class Active:
@@ -34,11 +43,15 @@ class Active:
         confidence: stop when the goal is reached with this probability.
         max_passes: stop after so many comparisons.
         max_seconds: stop after so many seconds, at the end of a round.
-        seed: of the first round's pairs and of the model's draws.
+        max_tokens: stop before the answers that were shown exceed this; a token is taken to be
+            four characters, and the question is not counted.
+        seed: of the first round's pairs.
 
     Raises:
         InputError: a setting is not usable.
     """
+
+    distinct = True
 
     def __init__(
         self,
@@ -46,20 +59,22 @@ class Active:
         confidence: float = 0.95,
         max_passes: int | None = None,
         max_seconds: float | None = None,
+        max_tokens: int | None = None,
         seed: int = 0,
     ) -> None:
         if goal not in ("best", "order"):
-            positive("goal", goal)
+            checks.positive("goal", goal)
         if not 0.5 <= confidence < 1.0:
             raise InputError(f"'confidence' must be from 0.5 to below 1, got {confidence!r}")
-        if max_passes is not None:
-            positive("max_passes", max_passes)
-        if max_seconds is not None and not max_seconds > 0:
-            raise InputError(f"'max_seconds' must be positive or None, got {max_seconds!r}")
-        self.goal = goal
+        for name, limit in (("max_passes", max_passes), ("max_tokens", max_tokens)):
+            if limit is not None:
+                checks.positive(name, limit)
+        checks.seconds("max_seconds", max_seconds)
+        self.goal: Goal = goal
         self.confidence = confidence
         self.max_passes = max_passes
         self.max_seconds = max_seconds
+        self.max_tokens = max_tokens
         self.seed = seed
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
@@ -69,56 +84,85 @@ class Active:
         scores of a matrix with holes do not.
         """
         count = len(lengths)
-        if count < 2:
-            return None
-        ends = None if self.max_seconds is None else time.monotonic() + self.max_seconds
-        left = count * (count - 1)
-        left = left if self.max_passes is None else min(left, self.max_passes)
+        budget = _Budget.of(self, lengths)
         asked = np.eye(count, dtype=bool)
-        batch: Round = self._first(count)[:left]
-        while True:
+        posterior = Posterior.of(np.full((count, count), np.nan))
+        batch = _ring(count, self.seed)
+        while batch := budget.cut(batch):
             for pair in batch:
                 asked[pair] = True
-            left -= len(batch)
-            matrix = yield batch
-            posterior = Posterior.of(matrix, self.seed)
-            is_over = left == 0 or (ends is not None and time.monotonic() >= ends)
-            if is_over or self.reached(posterior) >= self.confidence:
-                return _places(posterior)
+            posterior = Posterior.of((yield batch))
             contrasts = self._contrasts(posterior)
-            number = min(left, _size(count, int(asked.sum()) - count))
-            batch = _most_telling(posterior, asked, contrasts, number)
+            wrong = 1.0 - posterior.better(*contrasts, nearly=True)
+            # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
+            in_doubt = wrong.max(initial=0.0) > 1.0 - self.confidence
+            if not in_doubt and posterior.settled(self.goal, self.confidence):
+                return Ending(_places(posterior), "settled", self.goal)
+            if posterior.mirrored:  # the other order of what was asked tells nothing
+                asked |= asked.T
+            number = _size(count, int(asked.sum()) - count)
+            batch = _most_telling(posterior, asked, (*contrasts, wrong), number)
+        return Ending(_places(posterior), budget.spent, self.goal)
 
-    def reached(self, posterior: Posterior) -> float:
-        """How probable it is that the goal is reached by the posterior's own order."""
+    def _contrasts(self, posterior: Posterior) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The differences on which the goal hangs: the first of each should be the better."""
         order = posterior.order
         if self.goal == "order":
-            return posterior.ordered(order)
-        k = 1 if self.goal == "best" else min(int(self.goal), len(order))
-        return posterior.top(order, k)
+            return order[:-1], order[1:]
+        k = 1 if self.goal == "best" else int(self.goal)
+        inside, outside = order[:k], order[k:]
+        return np.repeat(inside, len(outside)), np.tile(outside, len(inside))
 
-    def _first(self, count: int) -> Round:
-        """A ring: everybody once shown first and once shown second."""
-        ring = np.random.default_rng(self.seed).permutation(count).tolist()
-        pairs = zip(ring, [*ring[1:], ring[0]], strict=True)
-        return list(dict.fromkeys((int(i), int(j)) for i, j in pairs))
 
-    def _contrasts(self, posterior: Posterior) -> list[tuple[int, int]]:
-        """The differences on which the goal hangs: the first of each pair should be the better."""
-        order = posterior.order.tolist()
-        if self.goal == "order":
-            return list(pairwise(order))
-        k = 1 if self.goal == "best" else min(int(self.goal), len(order))
-        return [(inside, outside) for inside in order[:k] for outside in order[k:]]
+@dataclass(slots=True)
+class _Budget:
+    """What may still be asked."""
+
+    lengths: Sequence[int]
+    passes: float
+    characters: float
+    ends: float
+    spent: StopReason = "every pair was asked"
+
+    @classmethod
+    def of(cls, limits: Active, lengths: Sequence[int]) -> _Budget:
+        """The budget of one task, whose time begins now."""
+        passes, tokens, seconds = (
+            np.inf if limit is None else float(limit)
+            for limit in (limits.max_passes, limits.max_tokens, limits.max_seconds)
+        )
+        return cls(lengths, passes, _TOKEN * tokens, time.monotonic() + seconds)
+
+    def cut(self, batch: Round) -> Round:
+        """As much of a round as there is a budget for."""
+        if time.monotonic() >= self.ends:
+            self.spent = "max_seconds"
+            return []
+        left: Round = []
+        for first, second in batch:
+            characters = self.lengths[first] + self.lengths[second]
+            if not self.passes:
+                self.spent = "max_passes"
+                break
+            if characters > self.characters:
+                self.spent = "max_tokens"
+                break
+            self.passes -= 1
+            self.characters -= characters
+            left.append((first, second))
+        return left
+
+
+def _ring(count: int, seed: int) -> Round:
+    """Everybody once shown first and once shown second."""
+    ring = np.random.default_rng(seed).permutation(count).tolist()
+    pairs = zip(ring, [*ring[1:], ring[0]], strict=True)
+    return list(dict.fromkeys((i, j) for i, j in pairs if i != j))
 
 
 def _places(posterior: Posterior) -> list[int]:
     """The place of each candidate, 0 = best; equal ones share it."""
     return [int(np.sum(posterior.utilities > utility)) for utility in posterior.utilities]
-
-
-_CONTRASTS = 32
-"""Contrasts that are looked at when pairs are chosen: the most doubtful."""
 
 
 def _size(count: int, asked: int) -> int:
@@ -132,42 +176,73 @@ def _size(count: int, asked: int) -> int:
 def _most_telling(
     posterior: Posterior,
     asked: NDArray[np.bool_],
-    contrasts: Sequence[tuple[int, int]],
+    contrasts: tuple[NDArray[np.intp], NDArray[np.intp], Floats],
     number: int,
 ) -> Round:
     """The unasked pairs after whose answers the contrasts are expected to be known best.
 
-    Greedy: after each pair the covariance is what it will be when that pair is answered, which
-    does not depend on the answer.
+    With x what a pair measures (1 at the first, -1 at the second, 1 at the bias), C the covariance
+    and d a contrast, asking the pair takes (d'Cx)² / (x'Cx + noise) from the contrast's variance
+    d'Cd. Greedy: after each pair C is what it will be when that pair is answered, which does not
+    depend on the answer.
     """
-    first, second = np.nonzero(~asked)
-    better, worse = np.array(contrasts).T
-    wrong = np.mean(posterior.samples[:, better] < posterior.samples[:, worse], axis=0)
-    likely = np.argsort(-wrong, kind="stable")[:_CONTRASTS]
-    better, worse, weights = better[likely], worse[likely], wrong[likely] + 1e-6
+    better, worse, wrong = contrasts
+    doubtful = np.argsort(-wrong, kind="stable")[:_CONTRASTS]
     covariance = posterior.covariance.copy()
-    open_ = np.ones(len(first), dtype=bool)
+    interest = _interest(covariance, better[doubtful], worse[doubtful], wrong[doubtful])
+    told = _of_pairs(covariance @ interest @ covariance)
+    variance = _of_pairs(covariance) + posterior.noise
+    is_open = ~asked
+    left = min(number, int(is_open.sum()))
+    at_once = max(1, number // _STEPS)
     batch: Round = []
-    while len(batch) < number and open_.any():
-        # With x what a pair measures (1 at the first, -1 at the second, 1 at the bias) and d a
-        # contrast, asking it takes (d'Cx)² / (x'Cx + noise) from the variance d'Cd.
-        of_contrasts = covariance[:, better] - covariance[:, worse]
-        shared = of_contrasts[first] - of_contrasts[second] + of_contrasts[-1]
-        variance = np.diag(covariance)
-        predicted = (
-            variance[first]
-            + variance[second]
-            + variance[-1]
-            + 2.0 * (covariance[first, -1] - covariance[second, -1] - covariance[first, second])
-            + posterior.noise
-        )
-        before = variance[better] + variance[worse] - 2.0 * covariance[better, worse]
-        gain = (weights * shared**2 / np.maximum(before, 1e-12)).sum(axis=1) / predicted
-        gain[~open_] = -np.inf
-        place = int(gain.argmax())
-        open_[place] = False
-        i, j = int(first[place]), int(second[place])
-        batch.append((i, j))
-        spread = covariance[i] - covariance[j] + covariance[-1]
-        covariance -= np.outer(spread, spread) / predicted[place]
+    while len(batch) < left:
+        gain = np.where(is_open, told / variance, -np.inf)
+        for place in _highest(gain, min(at_once, left - len(batch))):
+            i, j = divmod(place, len(asked))
+            batch.append((i, j))
+            is_open[i, j] = False
+            # C becomes C - ss'/v, and what follows from it for every pair.
+            v = variance[i, j]
+            s = covariance[i] - covariance[j] + covariance[-1]
+            of_s = interest @ s
+            shared, crossed = _differences(s), _differences(covariance @ of_s)
+            told += shared * (shared * (s @ of_s / v) - 2.0 * crossed) / v
+            variance -= shared * (shared / v)
+            covariance -= np.outer(s, s / v)
     return batch
+
+
+def _interest(
+    covariance: Floats, better: NDArray[np.intp], worse: NDArray[np.intp], wrong: Floats
+) -> Floats:
+    """The sum of dd' over contrasts d, each by how doubtful it is, over its variance."""
+    rows = np.arange(len(better))
+    contrasts = np.zeros((len(better), len(covariance)))
+    contrasts[rows, better], contrasts[rows, worse] = 1.0, -1.0
+    variance = np.einsum("ki,ij,kj->k", contrasts, covariance, contrasts)
+    weights = (wrong + _HARDLY_WRONG) / np.maximum(variance, 1e-12)
+    interest: Floats = (contrasts.T * weights) @ contrasts
+    return interest
+
+
+def _of_pairs(form: Floats) -> Floats:
+    """Gives x'Mx for what each ordered pair measures: float64[N, N] of M, float64[N + 1, N + 1]."""
+    own, bias = np.diag(form)[:-1], form[:-1, -1]
+    first, second = own + 2.0 * bias, own - 2.0 * bias
+    result: Floats = first[:, None] + second[None, :] - 2.0 * form[:-1, :-1] + form[-1, -1]
+    return result
+
+
+def _differences(vector: Floats) -> Floats:
+    """Gives x's for what each ordered pair measures: float64[N, N] of s, float64[N + 1]."""
+    result: Floats = (vector[:-1] + vector[-1])[:, None] - vector[:-1]
+    return result
+
+
+def _highest(gain: Floats, number: int) -> list[int]:
+    """Flat places of the highest numbers, ties in the order of places."""
+    if number == 1:
+        return [int(gain.argmax())]
+    places: list[int] = np.argsort(-gain, axis=None, kind="stable")[:number].tolist()
+    return places

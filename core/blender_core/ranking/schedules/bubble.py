@@ -10,7 +10,7 @@ import numpy as np
 from blender_core.checks import not_negative
 from blender_core.errors import InputError
 from blender_core.ranking.matrix import margins
-from blender_core.ranking.schedules.schedule import Rounds
+from blender_core.ranking.schedules.schedule import Ending, Rounds
 
 __all__ = ["Bubble"]
 
@@ -46,4 +46,4 @@ class Bubble:
             matrix = yield [(current, challenger), (challenger, current)]
             lead = margins(matrix)[current, challenger]
             current = challenger if lead <= 0 else current
-        return [0 if index == current else 1 for index in range(count)]
+        return Ending([0 if index == current else 1 for index in range(count)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blender_core.ranking.matrix import margins
-from blender_core.ranking.schedules.schedule import Rounds
+from blender_core.ranking.schedules.schedule import Ending, Rounds
 
 __all__ = ["Knockout"]
 
@@ -29,4 +29,4 @@ class Knockout:
             margin = margins(matrix)
             losers = {a if margin[a, b] < 0 else b for a, b in matches}
             standing = [index for index in standing if index not in losers]
-        return [0 if index in standing else 1 for index in range(len(lengths))]
+        return Ending([0 if index in standing else 1 for index in range(len(lengths))])

@@ -10,7 +10,7 @@ import numpy as np
 
 from blender_core.errors import InputError
 from blender_core.ranking.matrix import margins, order_and_ranks
-from blender_core.ranking.schedules.schedule import Rounds
+from blender_core.ranking.schedules.schedule import Ending, Rounds
 
 __all__ = ["Reference", "ReferenceMode", "reference_index"]
 
@@ -52,7 +52,7 @@ class Reference:
         # A candidate that could not be compared is taken to be as good as the reference.
         lead = np.nan_to_num(margins(matrix)[:, reference])
         _, ranks = order_and_ranks(lead.tolist())
-        return ranks
+        return Ending(ranks)
 
 
 def reference_index(lengths: Sequence[int], mode: ReferenceMode) -> int:

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Round", "Rounds", "Schedule"]
+from blender_core.candidates import StopReason
+
+if TYPE_CHECKING:
+    from blender_core.belief.posterior import Goal
+
+__all__ = ["Ending", "Round", "Rounds", "Schedule"]
 
 Round = list[tuple[int, int]]
 """Ordered index pairs (shown first, shown second) that may be asked together."""
 
-Rounds = Generator[Round, NDArray[np.float32], Sequence[int] | None]
-"""Yields rounds, is sent the growing matrix, returns tiers or None (see `Schedule.rounds`)."""
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a schedule ended.
+
+    Args:
+        tiers: one a candidate, 0 = best, where the course of the tournament decides before the
+            scores do (the survivor of a knockout is the best, whatever it scored); else None.
+        because: why it asked no more.
+        goal: what it set out to find.
+    """
+
+    tiers: Sequence[int] | None = None
+    because: StopReason = "done"
+    goal: Goal = "best"
+
+
+Rounds = Generator[Round, NDArray[np.float32], Ending | None]
+"""Yields rounds, is sent the growing matrix, returns how it ended; None is `Ending()`."""
 
 
 class Schedule(Protocol):
-    """Chooses which pairs are asked. It knows nothing of texts but how long they are."""
+    """Chooses which pairs are asked. It knows nothing of texts but how long they are.
+
+    One with an attribute ``distinct = True`` is told of candidates with the same text as of one.
+    """
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
         """Plan the comparisons of one task.
@@ -31,7 +57,6 @@ class Schedule(Protocol):
             NaN where not asked or not answerable.
 
         Returns:
-            One tier a candidate, 0 = best, where the course of the tournament decides before the
-            scores do (the survivor of a knockout is the best, whatever it scored); else None.
+            How it ended; None is `Ending()`.
         """
         ...

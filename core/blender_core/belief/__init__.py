@@ -1,0 +1,1 @@
+"""What comparisons say, and how surely: a model of utilities, and probabilities that hold."""

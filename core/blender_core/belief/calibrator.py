@@ -1,0 +1,281 @@
+"""Probabilities that hold: margins of a ranker, fitted to what labels say.
+
+A ranker's margin orders well and says little of how often it is right. On labelled pairs a
+calibrator learns how often that is: by one number, the temperature, and optionally by an
+isotonic regression on top of it. On pairs kept apart it measures how well the probabilities hold,
+and how unsure one must be to say nothing (split conformal prediction).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from blender_core.belief.posterior import Floats, Goal, Order, Posterior, reached
+from blender_core.belief.reliability import Reliability
+from blender_core.errors import CheckpointError, InputError
+
+__all__ = ["CALIBRATION_FILE", "CalibratedBelief", "Calibrator"]
+
+CALIBRATION_FILE = "calibration.json"
+
+_LEAST_PAIRS = 20
+_MOST_ERRORS = 10_000
+_TEMPERATURES = (1e-3, 1e4)
+_SURE = 1e-6
+_SAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """From the margin of two answers to the probability that the first is better.
+
+    Attributes:
+        temperature: the probability is ``sigmoid(margin / temperature)``.
+        steps: where there is an isotonic regression too: pairs of such a probability (of the
+            answer ahead, 0.5 to 1, rising) and what it is corrected to; linear between them.
+        errors: ascending; of pairs that nothing was fitted to, 1 - the probability that was given
+            to the answer which the label prefers.
+        before: how probabilities held with a temperature of 1, on those pairs.
+        after: how they hold with this calibrator, on those pairs.
+    """
+
+    temperature: float
+    steps: tuple[tuple[float, float], ...] = ()
+    errors: tuple[float, ...] = field(default=(), repr=False)
+    before: Reliability | None = field(default=None, repr=False)
+    after: Reliability | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise InputError(f"'temperature' must be positive, got {self.temperature!r}")
+
+    @classmethod
+    def fit(
+        cls,
+        margins: ArrayLike,
+        wins: ArrayLike,
+        *,
+        groups: Sequence[object] | None = None,
+        isotonic: bool = False,
+        seed: int = 0,
+    ) -> Calibrator:
+        """Fit to labelled pairs: to half of them; the other half measures.
+
+        Args:
+            margins: float[n], the logit by which a pair's first answer is ahead, as
+                `PairRanker.compare` gives it.
+            wins: n numbers: 1 or True where the label prefers the first answer, 0 or False where
+                it prefers the second. A pair without a preference is to be left out.
+            groups: n labels of what belongs together (the question): a group is never divided,
+                and gives the conformal part one pair, as pairs of one group are not exchangeable.
+            isotonic: whether to correct the temperature's probabilities by an isotonic
+                regression. It needs more pairs (about a thousand) to be worth it.
+            seed: of the division.
+
+        Raises:
+            InputError: the lengths differ, a margin is not finite, a win is neither 0 nor 1, or
+                there are too few pairs or groups.
+
+        >>> rng = np.random.default_rng(0)
+        >>> margins = rng.normal(0, 4, 4000)
+        >>> wins = rng.random(4000) < 1 / (1 + np.exp(-margins / 2))
+        >>> round(Calibrator.fit(margins, wins).temperature, 1)
+        2.0
+        """
+        ahead, right, group = _checked(margins, wins, groups)
+        rng = np.random.default_rng(seed)
+        numbers = rng.permutation(int(group.max()) + 1)
+        is_fitted = np.isin(group, numbers[: len(numbers) // 2])
+        fitted = cls(_temperature(ahead[is_fitted], right[is_fitted]))
+        if isotonic:
+            sure = fitted.probability(ahead[is_fitted])
+            fitted = cls(fitted.temperature, _steps(sure, right[is_fitted]))
+        kept = np.flatnonzero(~is_fitted)
+        held, truth = fitted.probability(ahead[kept]), right[kept]
+        # One pair a group, drawn by chance: of these, the next one is no different.
+        mixed = rng.permutation(len(kept))
+        _, one = np.unique(group[kept][mixed], return_index=True)
+        errors = np.where(truth, 1.0 - held, held)[mixed[one]][:_MOST_ERRORS]
+        return cls(
+            fitted.temperature,
+            fitted.steps,
+            tuple(np.sort(errors).tolist()),
+            Reliability.of(cls(1.0).probability(ahead[kept]), truth),
+            Reliability.of(held, truth),
+        )
+
+    def probability(self, margin: ArrayLike) -> NDArray[np.float64]:
+        """How probable it is that the answer that is ahead by this margin (logits) is better.
+
+        >>> float(Calibrator(2.0).probability(0.0))
+        0.5
+        """
+        lead = np.asarray(margin, dtype=np.float64) / self.temperature
+        sure = 0.5 * (1.0 + np.tanh(0.5 * np.abs(lead)))
+        if self.steps:
+            known, corrected = zip(*self.steps, strict=True)
+            sure = np.interp(sure, known, corrected)
+        return np.where(lead < 0, 1.0 - sure, sure)
+
+    def abstain_below(self, coverage: float = 0.9) -> float:
+        """How sure one must be to decide a pair: say nothing where the probability is below this.
+
+        Split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023): of pairs that
+        are exchangeable with those it was fitted on, at most the share 1 - `coverage` is decided
+        and decided wrongly; all others are decided rightly or not at all.
+
+        Args:
+            coverage: from above 0 to below 1.
+
+        Returns:
+            A probability from 0.5 to 1, or infinity: never decide, as there are too few labelled
+            pairs to promise this.
+
+        Raises:
+            InputError: the coverage is no such share, or the calibrator has no labelled pairs.
+        """
+        if not 0.0 < coverage < 1.0:
+            raise InputError(f"'coverage' must be between 0 and 1, got {coverage!r}")
+        if not self.errors:
+            raise InputError("this calibrator was not fitted to pairs: it can promise no coverage")
+        place = int(np.ceil(round((len(self.errors) + 1) * coverage, 9)))
+        if place > len(self.errors):
+            return float("inf")
+        # Deciding where p >= 1 - p > the quantile never errs more often than it says.
+        return max(0.5, float(np.nextafter(self.errors[place - 1], 2.0)))
+
+    def belief(self, posterior: Posterior) -> CalibratedBelief:
+        """What the labels would say of candidates of which the ranker says this."""
+        return CalibratedBelief(self, posterior)
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write ``calibration.json`` into a ranker's folder."""
+        text = json.dumps(asdict(self), indent=1)
+        (Path(folder) / CALIBRATION_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> Calibrator | None:
+        """Read what `save` wrote; None where the folder has no ``calibration.json``.
+
+        Raises:
+            CheckpointError: the file is broken.
+        """
+        path = Path(folder) / CALIBRATION_FILE
+        try:
+            return _read(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError, AttributeError, InputError) as error:
+            raise CheckpointError(f"{path}: no calibration: {error!r:.100}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedBelief:
+    """A posterior's utilities, seen through a calibrator: a Plackett-Luce model of the labels."""
+
+    calibrator: Calibrator
+    posterior: Posterior
+
+    def better(self, i: int, j: int) -> float:
+        """How probable it is that candidate i is better than j."""
+        utilities = self.posterior.utilities
+        return float(self.calibrator.probability(utilities[i] - utilities[j]))
+
+    @cached_property
+    def best(self) -> Floats:
+        """float64[N]: how probable it is that each candidate is the best."""
+        shares = np.exp(self._worths - self._worths.max())
+        best: Floats = shares / shares.sum()
+        return best
+
+    def reached(self, goal: Goal, order: Order) -> float:
+        """See `Belief.reached`."""
+        gumbel = np.random.default_rng(0).gumbel(size=(_SAMPLES, len(self._worths)))
+        return reached(self._worths + gumbel, goal, order)
+
+    @cached_property
+    def _worths(self) -> Floats:
+        """Logits of the calibrated probabilities as differences, by least squares."""
+        utilities = self.posterior.utilities
+        shares = self.calibrator.probability(utilities[:, None] - utilities[None, :])
+        shares = np.clip(shares, _SURE, 1.0 - _SURE)
+        worths: Floats = np.log(shares / (1.0 - shares)).mean(axis=1)
+        return worths
+
+
+def _checked(
+    margins: ArrayLike, wins: ArrayLike, groups: Sequence[object] | None
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.intp]]:
+    ahead = np.asarray(margins, dtype=np.float64)
+    right = np.asarray(wins)
+    labels = range(len(ahead)) if groups is None else groups
+    if ahead.ndim != 1 or right.shape != ahead.shape or len(labels) != len(ahead):
+        raise InputError(
+            f"margins, wins and groups must be as many: {ahead.shape}, {right.shape}, {len(labels)}"
+        )
+    if not np.isfinite(ahead).all():
+        raise InputError("a margin is NaN or infinite; leave such pairs out")
+    if not np.isin(right, (0, 1)).all():
+        raise InputError("a win is 1 or 0; leave out pairs whose label has no preference")
+    numbers: dict[object, int] = {}
+    group = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.intp)
+    if len(numbers) < _LEAST_PAIRS:
+        raise InputError(
+            f"{len(ahead)} labelled pairs of {len(numbers)} groups are too few to calibrate on: "
+            f"at least {_LEAST_PAIRS} groups are needed"
+        )
+    return ahead, right.astype(bool), group
+
+
+def _temperature(ahead: Floats, right: NDArray[np.bool_]) -> float:
+    """The temperature under which the labels are most likely."""
+    from scipy.optimize import minimize_scalar
+
+    lead = np.where(right, ahead, -ahead)
+    found = minimize_scalar(
+        lambda log: float(np.logaddexp(0.0, -lead / np.exp(log)).sum()),
+        bounds=tuple(np.log(_TEMPERATURES)),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    return float(np.exp(found.x))
+
+
+def _steps(sure: Floats, right: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
+    """An isotonic regression of how often the answer ahead is right on how probable that was.
+
+    Each pair counts from both sides, so that exchanging the answers changes nothing.
+    """
+    from scipy.optimize import isotonic_regression
+
+    leading = np.maximum(sure, 1.0 - sure)
+    hit = np.where(sure >= 0.5, right, ~right).astype(np.float64)
+    order = np.argsort(leading, kind="stable")
+    fitted = np.maximum(isotonic_regression(hit[order]).x, 0.5)
+    known = leading[order]
+    # Of each level, its ends: linear between levels, level within.
+    edge = np.flatnonzero(np.diff(fitted) > 0)
+    places = np.unique(np.concatenate([[0], edge, edge + 1, [len(known) - 1]]))
+    return tuple(zip(known[places].tolist(), fitted[places].tolist(), strict=True))
+
+
+def _read(content: Any) -> Calibrator:
+    known = {key: content[key] for key in ("temperature", "steps", "errors", "before", "after")}
+    return Calibrator(
+        float(known["temperature"]),
+        tuple((float(a), float(b)) for a, b in known["steps"]),
+        tuple(float(error) for error in known["errors"]),
+        *(
+            None if known[name] is None else Reliability.from_json(known[name])
+            for name in ("before", "after")
+        ),
+    )
