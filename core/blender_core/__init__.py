@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
     from blender_core.ranking.ranker import Ranker
     from blender_core.ranking.schedules import Active, Bubble, Full, Knockout, Reference
+    from blender_core.ranking.shortlist_ranker import ShortlistRanker
 
 _HOME = {
     "Active": "ranking.schedules",
@@ -41,6 +42,7 @@ _HOME = {
     "Ranker": "ranking.ranker",
     "Ranking": "candidates",
     "Reference": "ranking.schedules",
+    "ShortlistRanker": "ranking.shortlist_ranker",
     "Task": "candidates",
     "Verdict": "candidates",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "Ranker",
     "Ranking",
     "Reference",
+    "ShortlistRanker",
     "Task",
     "Verdict",
     "__version__",

@@ -168,6 +168,7 @@ class Ranking:
         stopped_because: why no more was asked.
         goal: what was to be found: ``"best"``, ``"order"``, or which k are the best.
         calibrator: what turns margins into probabilities, if the ranker has one.
+        left_out: candidates that a cheaper ranker kept from being compared (`ShortlistRanker`).
     """
 
     candidates: tuple[Candidate, ...]
@@ -179,6 +180,7 @@ class Ranking:
     stopped_because: StopReason = "done"
     goal: Goal = "best"
     calibrator: Calibrator | None = field(default=None, repr=False)
+    left_out: frozenset[int] = frozenset()
 
     @property
     def best(self) -> Candidate:
@@ -194,34 +196,50 @@ class Ranking:
         """Whether probabilities were fitted to labels."""
         return self.calibrator is not None
 
+    @cached_property
+    def utilities(self) -> tuple[float, ...]:
+        """One a candidate: what the model of the matrix takes it to be worth, in logits.
+
+        A difference of two is a margin, free of position bias and shrunk where little was asked.
+        NaN for one that was left out.
+        """
+        known = self._posterior.utilities
+        return tuple(math.nan if place is None else float(known[place]) for place in self._distinct)
+
     def probability(self, i: int, j: int) -> float:
-        """How probable it is that candidate i is better than j; 0.5 where their texts are equal.
+        """How probable it is that candidate i is better than j.
+
+        Returns:
+            0.5 where their texts are equal, NaN where one of them was left out.
 
         Raises:
             IndexError: there is no such candidate.
         """
         first, second = self._distinct[i], self._distinct[j]
-        if first == second:
-            return 0.5
-        return float(self._belief.better(first, second))
+        if first is None or second is None:
+            return math.nan
+        return 0.5 if first == second else float(self._belief.better(first, second))
 
     @cached_property
     def probability_best(self) -> tuple[float, ...]:
         """One a candidate: how probable it is that no other text is better than its own.
 
-        The sum over all different texts is 1.
+        The sum over all different texts is 1; one that was left out has 0.
         """
         best = self._belief.best
-        return tuple(float(best[place]) for place in self._distinct)
+        return tuple(0.0 if place is None else float(best[place]) for place in self._distinct)
 
     @cached_property
     def confidence(self) -> float:
-        """How probable it is that `order` is right as far as the `goal` goes."""
-        order = list(dict.fromkeys(self._distinct[index] for index in self.order))
-        if isinstance(self.goal, int):
-            texts = {self._distinct[index] for index in self.order[: self.goal]}
-            return self._belief.reached(len(texts), order)
-        return self._belief.reached(self.goal, order)
+        """How probable it is that `order` is right as far as the `goal` goes.
+
+        Candidates that were left out are taken to be rightly so.
+        """
+        places = [place for i in self.order if (place := self._distinct[i]) is not None]
+        goal = self.goal
+        if isinstance(goal, int):
+            goal = len(set(places[:goal]))
+        return self._belief.reached(goal, list(dict.fromkeys(places)))
 
     @property
     def position_bias(self) -> float:
@@ -234,17 +252,21 @@ class Ranking:
         return low, high
 
     @cached_property
-    def _distinct(self) -> tuple[int, ...]:
-        """For each candidate, the place of its text among the different texts."""
+    def _distinct(self) -> tuple[int | None, ...]:
+        """For each candidate, the place of its text among the different texts; None: left out."""
         places: dict[str, int] = {}
-        return tuple(places.setdefault(each.text, len(places)) for each in self.candidates)
+        return tuple(
+            None if index in self.left_out else places.setdefault(each.text, len(places))
+            for index, each in enumerate(self.candidates)
+        )
 
     @cached_property
     def _posterior(self) -> Posterior:
         from blender_core.belief.posterior import Posterior
 
-        first = [self._distinct.index(place) for place in range(max(self._distinct) + 1)]
-        return Posterior.of(self.matrix[first][:, first])
+        first = {place: i for i, place in reversed([*enumerate(self._distinct)])}
+        kept = sorted(i for place, i in first.items() if place is not None)
+        return Posterior.of(self.matrix[kept][:, kept])
 
     @cached_property
     def _belief(self) -> Belief:

@@ -71,8 +71,8 @@ class Calibrator:
         """Fit to labelled pairs: to half of them; the other half measures.
 
         Args:
-            margins: float[n], the logit by which a pair's first answer is ahead, as
-                `PairRanker.compare` gives it.
+            margins: float[n], the logit by which a pair's first answer is ahead: a difference
+                of `Ranking.utilities`.
             wins: n numbers: 1 or True where the label prefers the first answer, 0 or False where
                 it prefers the second. A pair without a preference is to be left out.
             groups: n labels of what belongs together (the question): a group is never divided,

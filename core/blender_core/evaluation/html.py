@@ -1,59 +1,32 @@
-"""A report as one HTML page that needs nothing else: no script, no network, plots as SVG.
-
-Names of models are other people's text. All text goes in escaped, characters that HTML cannot
-hold are made visible, and the page forbids itself scripts and requests of any kind.
-"""
+"""A report as one HTML page."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from html import escape
+from collections.abc import Callable
 
 from blender_core.evaluation.agreement import AGREEMENT
 from blender_core.evaluation.figures import NOTHING, Figure
+from blender_core.evaluation.page import page, table, text, visible
 from blender_core.evaluation.report import Column, Report
 from blender_core.evaluation.svg import heat_map, rank_distribution
 
 __all__ = ["as_html", "heading", "number"]
 
-_POLICY = (
-    '<meta http-equiv="Content-Security-Policy" '
-    "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-)
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem;
-  color: #1c1e21; background: #fff }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e3e5e8 }
-th:first-child, td:first-child, th.name, td.name { text-align: left }
-tr.break td { border-top: 2px solid #9aa0a6 }
-small { color: #666; white-space: nowrap }
-td.best { font-weight: 700 }
-.wide { overflow-x: auto }
-ul.notes { color: #6b4a00 }
-"""
-
 
 def as_html(report: Report) -> str:
     """The page, as text to be written in UTF-8."""
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        _POLICY,
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Evaluation</title><style>{_STYLE}</style></head><body>",
-        "<h1>Evaluation</h1>",
-        f"<p>{_text(heading(report))}. Small: 95 % intervals from a bootstrap over records.</p>",
-        _notes(report),
-        _selections(report),
-        _agreement(report),
-        _correlations(report),
-        _plots(report),
-        _settings(report),
-        "</body></html>",
-    ]
-    return "\n".join(part for part in parts if part)
+    return page(
+        "Evaluation",
+        [
+            f"<p>{text(heading(report))}. Small: 95 % intervals from a bootstrap over records.</p>",
+            _notes(report),
+            _selections(report),
+            _agreement(report),
+            _correlations(report),
+            _plots(report),
+            _settings(report),
+        ],
+    )
 
 
 def heading(report: Report) -> str:
@@ -76,25 +49,6 @@ def number(figure: Figure, column: Column | None = None) -> tuple[str, str]:
     return value, f"{figure.low * scale:.{digits}f}–{figure.high * scale:.{digits}f}"
 
 
-def _text(value: object) -> str:
-    r"""Any text, for HTML: escaped, and without what a page must not hold."""
-    return "".join(map(_visible, escape(str(value))))
-
-
-def _visible(character: str) -> str:
-    category = unicodedata.category(character)
-    if character in "\n\t" or category not in ("Cc", "Cs", "Cf"):
-        return character
-    return f"\\u{ord(character):04x}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML already; a row of one empty cell is a break."""
-    lines = [f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>"]
-    lines += [f"<tr>{''.join(row)}</tr>" for row in rows]
-    return f'<div class="wide"><table>{"".join(lines)}</table></div>'
-
-
 def _cell(figure: Figure, column: Column | None, *, best: bool) -> str:
     value, interval = number(figure, column)
     small = f" <small>{interval}</small>" if interval else ""
@@ -106,12 +60,12 @@ def _notes(report: Report) -> str:
     notes += [f"{column.title}: {column.note}" for column in report.columns if column.note]
     if not notes:
         return ""
-    return f'<ul class="notes">{"".join(f"<li>{_text(note)}</li>" for note in notes)}</ul>'
+    return f'<ul class="notes">{"".join(f"<li>{text(note)}</li>" for note in notes)}</ul>'
 
 
 def _selections(report: Report) -> str:
     arrows = [
-        f"{_text(column.title)}{' %' if column.share else ''} "
+        f"{text(column.title)}{' %' if column.share else ''} "
         f"{'↓' if column.lower_is_better else '↑'}"
         for column in report.columns
     ]
@@ -127,14 +81,14 @@ def _selections(report: Report) -> str:
         best[column.key] = pick(values) if values else None
     lines = []
     for row in report.rows:
-        cells = [f"<td>{_text(row.title)}</td><td class=name>{_text(row.kind)}</td>"]
+        cells = [f"<td>{text(row.title)}</td><td class=name>{text(row.kind)}</td>"]
         for column in report.columns:
             figure = row.figures.get(column.key, NOTHING)
             top = row.kind != "oracle" and figure.value is not None
             cells.append(_cell(figure, column, best=top and figure.value == best[column.key]))
         lines.append(cells)
     head = ["selection", "kind", *arrows]
-    return f"<h2>Selections</h2>{_table(head, lines)}" if report.columns else ""
+    return f"<h2>Selections</h2>{table(head, lines)}" if report.columns else ""
 
 
 def _agreement(report: Report) -> str:
@@ -144,13 +98,13 @@ def _agreement(report: Report) -> str:
             continue
         lines = [
             [
-                f"<td>{_text(name)}</td>",
+                f"<td>{text(name)}</td>",
                 *(_cell(figures.get(key, NOTHING), None, best=False) for key in AGREEMENT),
             ]
             for name, figures in rankers.items()
         ]
-        table = _table(["ranker", *map(_text, AGREEMENT.values())], lines)
-        parts.append(f"<h3>{_text(group)}</h3>{table}")
+        rows = table(["ranker", *map(text, AGREEMENT.values())], lines)
+        parts.append(f"<h3>{text(group)}</h3>{rows}")
     return f"<h2>Agreement with the judge</h2>{''.join(parts)}" if parts else ""
 
 
@@ -159,7 +113,7 @@ def _correlations(report: Report) -> str:
         return ""
     lines = [
         [
-            f"<td>{_text(name)}</td>",
+            f"<td>{text(name)}</td>",
             *(
                 f"<td>{'–' if value is None else f'{value:.3f}'}</td>"
                 for value in (
@@ -176,13 +130,13 @@ def _correlations(report: Report) -> str:
     ]
     head = ["ranking by", "Pearson ↑", "Spearman ↑", "footrule ↓", "footrule / largest ↓"]
     head += ["Pearson in a record ↑", "records"]
-    return f"<h2>Correlation with GPT-Rank</h2>{_table(head, lines)}"
+    return f"<h2>Correlation with GPT-Rank</h2>{table(head, lines)}"
 
 
 def _plots(report: Report) -> str:
     if not report.ranked or not report.models:
         return ""
-    names = [_visible_name(name) for name in report.models]
+    names = [visible(name) for name in report.models]
     return (
         "<h2>Who beats whom</h2><p>Percent of the judged comparisons that the row won against the "
         f'column; a tie is half a win.</p><div class="wide">{heat_map(names, report.beats)}</div>'
@@ -190,14 +144,9 @@ def _plots(report: Report) -> str:
     )
 
 
-def _visible_name(name: str) -> str:
-    """A name without what a page must not hold; the plots escape it."""
-    return "".join(map(_visible, name))
-
-
 def _settings(report: Report) -> str:
     lines = [
-        [f"<td>{_text(key)}</td>", f"<td class=name>{_text(value)}</td>"]
+        [f"<td>{text(key)}</td>", f"<td class=name>{text(value)}</td>"]
         for key, value in report.settings.items()
     ]
-    return f"<h2>Settings</h2>{_table(['setting', 'value'], lines)}" if lines else ""
+    return f"<h2>Settings</h2>{table(['setting', 'value'], lines)}" if lines else ""

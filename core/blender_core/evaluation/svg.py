@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["heat_map", "rank_distribution"]
+__all__ = ["heat_map", "opened", "rank_distribution"]
 
 _CELL = 34
 _LETTER = 6.5  # width of a letter, roughly, at the size that names have
@@ -29,7 +29,7 @@ def heat_map(names: Sequence[str], shares: NDArray[np.float64]) -> str:
     left = _room(names)
     size = len(names) * _CELL
     top = left * 0.75 + 8
-    parts = [_open(left + size + left * 0.6 + 10, top + size + 4, "Who beats whom")]
+    parts = [opened(left + size + left * 0.6 + 10, top + size + 4, "Who beats whom")]
     for column, name in enumerate(names):
         x = left + (column + 0.6) * _CELL
         parts.append(
@@ -64,7 +64,7 @@ def rank_distribution(names: Sequence[str], shares: NDArray[np.float64]) -> str:
     """
     left, width, height = _room(names), 520, 24
     ranks = shares.shape[1]
-    parts = [_open(left + width + 10, len(names) * height + 34, "Distribution of ranks")]
+    parts = [opened(left + width + 10, len(names) * height + 34, "Distribution of ranks")]
     for row, name in enumerate(names):
         y = row * height + 2
         parts.append(_left(name, left, y + height / 2))
@@ -95,7 +95,8 @@ def rank_distribution(names: Sequence[str], shares: NDArray[np.float64]) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _open(width: float, height: float, title: str) -> str:
+def opened(width: float, height: float, title: str) -> str:
+    """The beginning of an SVG element of this size."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '

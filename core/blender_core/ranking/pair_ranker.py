@@ -225,10 +225,12 @@ class PairRanker(Ranker):
         """Like `rank_many`, without blocking the event loop."""
         return await drive_async(self._flows(tasks, schedule, aggregation), self.comparator)
 
-    def _compared(self, tasks: Iterable[Task]) -> list[Ranking]:
+    def rank_completely(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Rankings by all ordered pairs, whatever the schedule is."""
         return self.rank_many(tasks, schedule="full")
 
-    async def _acompared(self, tasks: Iterable[Task]) -> list[Ranking]:
+    async def arank_completely(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_completely`, without blocking the event loop."""
         return await self.arank_many(tasks, schedule="full")
 
     def _flows(

@@ -56,7 +56,7 @@ class Ranker(ABC):
 
     def compare(self, instruction: str, a: Candidate | str, b: Candidate | str) -> float:
         """By how much `a` is better than `b`: mean of both orders, > 0 where `a` is better."""
-        matrix = self._compared([Task(instruction, [a, b])])[0].matrix
+        matrix = self.rank_completely([Task(instruction, [a, b])])[0].matrix
         return float(matrix[0, 1] - matrix[1, 0]) / 2.0
 
     def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
@@ -66,18 +66,18 @@ class Ranker(ABC):
             A duel's two logits: challenger shown first (> 0: it is better) and challenger shown
             second (< 0: it is better).
         """
-        return [_first_two(r) for r in self._compared(map(self._duel_task, duels))]
+        return [_first_two(r) for r in self.rank_completely(map(self._duel_task, duels))]
 
     async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """Like `duel_many`, without blocking the event loop."""
-        return [_first_two(r) for r in await self._acompared(map(self._duel_task, duels))]
+        return [_first_two(r) for r in await self.arank_completely(map(self._duel_task, duels))]
 
-    def _compared(self, tasks: Iterable[Task]) -> list[Ranking]:
+    def rank_completely(self, tasks: Iterable[Task]) -> list[Ranking]:
         """Rankings whose matrices are complete, whatever `rank_many` leaves out."""
         return self.rank_many(tasks)
 
-    async def _acompared(self, tasks: Iterable[Task]) -> list[Ranking]:
-        """Like `_compared`, without blocking the event loop."""
+    async def arank_completely(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_completely`, without blocking the event loop."""
         return await self.arank_many(tasks)
 
     def _duel_task(self, duel: Duel) -> Task:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from blender_core.candidates import StopReason
 from blender_core.errors import InputError
 from blender_core.ranking.schedules.schedule import Ending, Round, Rounds
 
-__all__ = ["Active"]
+__all__ = ["Active", "places"]
 
 _CONTRASTS = 32
 """Contrasts that are looked at when pairs are chosen: the most doubtful."""
@@ -87,7 +88,7 @@ class Active:
         budget = _Budget.of(self, lengths)
         asked = np.eye(count, dtype=bool)
         posterior = Posterior.of(np.full((count, count), np.nan))
-        batch = _ring(count, self.seed)
+        batch = _chain(count, self.seed)
         while batch := budget.cut(batch):
             for pair in batch:
                 asked[pair] = True
@@ -97,12 +98,12 @@ class Active:
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
             in_doubt = wrong.max(initial=0.0) > 1.0 - self.confidence
             if not in_doubt and posterior.settled(self.goal, self.confidence):
-                return Ending(_places(posterior), "settled", self.goal)
+                return Ending(places(posterior), "settled", self.goal)
             if posterior.mirrored:  # the other order of what was asked tells nothing
                 asked |= asked.T
             number = _size(count, int(asked.sum()) - count)
             batch = _most_telling(posterior, asked, (*contrasts, wrong), number)
-        return Ending(_places(posterior), budget.spent, self.goal)
+        return Ending(places(posterior), budget.spent, self.goal)
 
     def _contrasts(self, posterior: Posterior) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The differences on which the goal hangs: the first of each should be the better."""
@@ -153,14 +154,13 @@ class _Budget:
         return left
 
 
-def _ring(count: int, seed: int) -> Round:
-    """Everybody once shown first and once shown second."""
-    ring = np.random.default_rng(seed).permutation(count).tolist()
-    pairs = zip(ring, [*ring[1:], ring[0]], strict=True)
-    return list(dict.fromkeys((i, j) for i, j in pairs if i != j))
+def _chain(count: int, seed: int) -> Round:
+    """A chain through half of the candidates: before anything is known, each pair adds one more."""
+    line = np.random.default_rng(seed).permutation(count).tolist()
+    return [*pairwise(line[: count // 2 + 1])]
 
 
-def _places(posterior: Posterior) -> list[int]:
+def places(posterior: Posterior) -> list[int]:
     """The place of each candidate, 0 = best; equal ones share it."""
     return [int(np.sum(posterior.utilities > utility)) for utility in posterior.utilities]
 
