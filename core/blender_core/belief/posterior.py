@@ -32,7 +32,7 @@ hardly err."""
 _BIAS_RATIO = 1.0
 """Variance of the position bias over that of a utility and of the noise together."""
 
-_SHAPE, _SCALE = 1.0, 0.25
+_SHAPE, _SCALE = 1.0, 0.15
 """Of the inverse gamma prior on the noise's variance, after logits were scaled to 1 (root mean
 square). Weak: it counts for two measurements."""
 

@@ -9,7 +9,10 @@ from typer.core import TyperGroup
 
 from blender_core._version import __version__
 from blender_core.cli.ask import ask
+from blender_core.cli.audit_ranker import audit_ranker
+from blender_core.cli.bench_schedules import bench_schedules
 from blender_core.cli.blend import blend
+from blender_core.cli.calibrate import calibrate
 from blender_core.cli.compare import compare
 from blender_core.cli.data import data
 from blender_core.cli.demo import demo
@@ -54,7 +57,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, ask, rank, compare, fuse, blend, evaluate):
+COMMANDS = (
+    demo,
+    ask,
+    rank,
+    compare,
+    fuse,
+    blend,
+    evaluate,
+    calibrate,
+    audit_ranker,
+    bench_schedules,
+)
+for command in COMMANDS:
     app.command(no_args_is_help=False)(command)
 app.add_typer(data, name="data")
 app.add_typer(train, name="train")

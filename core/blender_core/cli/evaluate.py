@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blender_core.cli import options
+from blender_core.cli import options, reports
 from blender_core.cli.evaluation_models import Models, read_gap, read_metric
 from blender_core.cli.evaluation_outputs import Outputs
 from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
@@ -150,19 +150,11 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, help="Of the bootstrap.", rich_help_panel=_MEASURES)
     ] = 0,
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", help="Write everything here; - is stdout.", rich_help_panel=_RESULTS
-        ),
-    ] = None,
+    json_file: reports.Json = None,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write the figures.", rich_help_panel=_RESULTS)
     ] = None,
-    html_file: Annotated[
-        Path | None,
-        typer.Option("--html", help="Write a page with plots.", rich_help_panel=_RESULTS),
-    ] = None,
+    html_file: reports.Html = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -177,10 +169,7 @@ def evaluate(
             "--resume", help="Go on where an earlier run was stopped.", rich_help_panel=_RESULTS
         ),
     ] = False,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Overwrite what is there.", rich_help_panel=_RESULTS),
-    ] = False,
+    force: reports.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure rankers, fusers and single models on records with references or judgements."""

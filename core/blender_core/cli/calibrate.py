@@ -1,0 +1,76 @@
+"""``blended-llm calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from blender_core.cli import judged, options
+from blender_core.cli.options import DEFAULT_RANKER, Loading
+from blender_core.errors import InputError
+
+if TYPE_CHECKING:
+    from blender_core.belief.calibrator import Calibrator
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    file: judged.File,
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="The folder for calibration.json; a ranker's own folder, if it is to be loaded "
+            "with it.",
+            show_default=False,
+        ),
+    ],
+    ranker: options.Ranker = DEFAULT_RANKER,
+    isotonic: Annotated[
+        bool, typer.Option("--isotonic", help="Correct by an isotonic regression too.")
+    ] = False,
+    judge_score: judged.JudgeScore = None,
+    limit: judged.Limit = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the division into halves.")] = 0,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    base_model: options.BaseModel = None,
+    max_batch_tokens: options.MaxBatchTokens = None,
+    local_files_only: options.LocalFilesOnly = False,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fit a ranker's probabilities to judged answers: one half fits, the other one measures."""
+    from blender_core.belief.calibrator import CALIBRATION_FILE, Calibrator
+    from blender_core.cli.models import load_ranker
+    from blender_core.evaluation.labelled import labelled
+
+    if not output.is_dir():
+        raise InputError(f"{output}: there is no such folder")
+    if (output / CALIBRATION_FILE).exists() and not force:
+        raise InputError(f"{output / CALIBRATION_FILE} exists; --force overwrites it")
+    loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
+    chosen = load_ranker(ranker, loading)
+    given = judged.read_judged(file, limit, judge_score)
+    rankings, _ = judged.rank_judged(chosen, given.tasks, quiet=quiet)
+    pairs = labelled(rankings, given.truths)
+    calibrator = Calibrator.fit(
+        pairs.margins, pairs.wins, groups=pairs.groups.tolist(), isotonic=isotonic, seed=seed
+    )
+    calibrator.save(output)
+    typer.echo(_told(calibrator))
+
+
+def _told(calibrator: Calibrator) -> str:
+    before, after = calibrator.before, calibrator.after
+    if before is None or after is None:
+        return ""
+    return (
+        f"temperature {calibrator.temperature:.3f}\n"
+        f"on {after.count} held-out pairs: ECE {before.ece:.3f} -> {after.ece:.3f}, "
+        f"Brier {before.brier:.3f} -> {after.brier:.3f}\n"
+        f"to be wrong in at most 10 % of all pairs, decide none below "
+        f"{calibrator.abstain_below(0.9):.3f}"
+    )
