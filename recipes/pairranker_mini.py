@@ -57,6 +57,7 @@ def main(data: Annotated[Path, typer.Argument(help="The folder of the training d
         )
     _export(RUN / "model")
     _report_weights(PARTS / "dev.jsonl.gz")
+    _calibrate(PARTS / "dev.jsonl.gz")
 
 
 def _encoder() -> Path:
@@ -114,6 +115,22 @@ def _report_weights(held_out: Path) -> None:
     )
     ranker, results, words = found.tolist()
     typer.echo(f"weights: results {results / ranker:.2f}, words {words / ranker:.2f}")
+
+
+def _calibrate(held_out: Path) -> None:
+    """Fit the probabilities of what is shipped to answers that were not trained on."""
+    from blender_core.comparison.loading import SHIPPED
+
+    blended_llm = Path(sys.executable).with_name("blended-llm")
+    for ranker, folder in (("mini", SHIPPED), ("default", SHIPPED.with_name("joint-ranker"))):
+        folder.mkdir(exist_ok=True)
+        subprocess.run(
+            [
+                *(blended_llm, "calibrate", held_out, "--ranker", ranker),
+                *("--output", folder, "--force"),
+            ],
+            check=True,
+        )
 
 
 if __name__ == "__main__":

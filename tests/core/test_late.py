@@ -318,3 +318,26 @@ def test_records_of_few_judgements_give_lists_of_a_constant_number(tmp_path):
         lists.begin(epoch)
         assert len(lists) == 5
         assert all(lists[k] for k in range(5))
+
+
+def test_an_answer_is_read_in_the_first_round_only(learnt, monkeypatch):
+    comparator = LateComparator.from_pretrained(learnt / "model", device="cpu")
+    seen: list[str] = []
+    read = LateComparator.read
+
+    def watched(self, items):
+        seen.extend(answer for _, answer in items)
+        return read(self, items)
+
+    monkeypatch.setattr(LateComparator, "read", watched)
+    for schedule in ("knockout", "active", "full"):
+        PairRanker(comparator).rank(QUESTION, ANSWERS, schedule=schedule)
+    assert sorted(seen) == sorted(ANSWERS)
+
+
+def test_what_was_read_before_changes_no_logit(late):
+    rest = [Pair(QUESTION, f"good {k}", f"bad water {k}") for k in range(200)]
+    once = late.logits(ordered())
+    late.logits(rest)
+    assert len(late._readings) <= 256
+    np.testing.assert_allclose(late.logits(ordered()), once, atol=1e-5)

@@ -36,6 +36,10 @@ _SHAPE, _SCALE = 1.0, 0.15
 """Of the inverse gamma prior on the noise's variance, after logits were scaled to 1 (root mean
 square). Weak: it counts for two measurements."""
 
+_LEAST_UNIT = 0.1
+"""Logits. Two answers with logits of ±0.01 are not told apart as surely as with ±10: a logit has
+a scale, and a tenth (a probability of 0.525) is next to nothing on it."""
+
 _SAMPLES = 2000
 
 _NEGLIGIBLE = 1e-4
@@ -100,7 +104,7 @@ class Posterior:
         shapes: float64[R, N + 1, N + 1], covariance for a noise of variance 1.
         scales: float64[R], of the inverse gamma distribution of the noise's variance.
         shape: the shape of that distribution.
-        unit: root mean square of the logits.
+        unit: root mean square of the logits, about.
         mirrored: whether the comparator answers each pair and its mirror image alike, so that a
             second order tells nothing.
     """
@@ -127,8 +131,7 @@ class Posterior:
         np.fill_diagonal(asked, val=False)
         logits = np.where(asked, logits, 0.0)
         total = int(asked.sum())
-        unit = float(np.sqrt((logits**2).sum() / total)) if total else 1.0
-        unit = unit or 1.0
+        unit = float(np.sqrt((logits**2).sum() / max(total, 1) + _LEAST_UNIT**2))
         logits /= unit
         # Two orders that mirror each other are one measurement, each half of it.
         twice = asked & asked.T

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,12 +11,11 @@ from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.cli.rank import best_of
 
 if TYPE_CHECKING:
-    from blender_core.candidates import Candidate, Task
-    from blender_core.ranking.ranker import Ranker
+    from blender_core.candidates import Candidate, Ranking, Task
 
 __all__ = ["FIELDS", "Comparison", "compare"]
 
-FIELDS = frozenset({"logit", "probability", "better", "best", "passes"})
+FIELDS = frozenset({"logit", "probability", "calibrated", "better", "best", "passes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +24,24 @@ class Comparison:
 
     Attributes:
         logit: mean of both orders, > 0 where the first is better.
+        probability: that the first is better: what the ranker's calibrator says, or else the
+            sigmoid of the logit.
+        calibrated: which of the two.
         passes: times that a model was asked.
     """
 
     logit: float
+    probability: float
+    calibrated: bool
     passes: int
 
-    @property
-    def probability(self) -> float:
-        """That the first is better: the sigmoid of the logit."""
-        small = math.exp(-abs(self.logit))  # cannot overflow
-        return (1.0 if self.logit >= 0 else small) / (1.0 + small)
+    @classmethod
+    def of(cls, ranking: Ranking) -> Comparison:
+        """From the complete ranking of the two."""
+        logit = float(ranking.matrix[0, 1] - ranking.matrix[1, 0]) / 2.0
+        calibrated = ranking.is_calibrated
+        probability = ranking.probability(0, 1) if calibrated else _sigmoid(logit)
+        return cls(logit, probability, calibrated, ranking.passes)
 
     @property
     def better(self) -> Literal["a", "b", "tie"]:
@@ -82,17 +87,19 @@ def compare(
         loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
         chosen = load_ranker(ranker, loading)
         return Verb(
-            read_duel, lambda tasks: _compare(chosen, tasks), _as_json, _view, settings=(ranker,)
+            read_duel,
+            lambda tasks: list(map(Comparison.of, chosen.rank_completely(tasks))),
+            _as_json,
+            _view,
+            settings=(ranker,),
         )
 
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
 
 
-def _compare(ranker: Ranker, tasks: Sequence[Task]) -> list[Comparison]:
-    return [
-        Comparison(float(ranking.matrix[0, 1] - ranking.matrix[1, 0]) / 2.0, ranking.passes)
-        for ranking in ranker.rank_many(tasks)
-    ]
+def _sigmoid(logit: float) -> float:
+    small = math.exp(-abs(logit))  # cannot overflow
+    return (1.0 if logit >= 0 else small) / (1.0 + small)
 
 
 def _as_json(task: Task, comparison: Comparison) -> dict[str, Any]:
@@ -100,6 +107,7 @@ def _as_json(task: Task, comparison: Comparison) -> dict[str, Any]:
     return {
         "logit": comparison.logit,
         "probability": comparison.probability,
+        "calibrated": comparison.calibrated,
         "better": comparison.better,
         "best": None if winner is None else best_of(winner),
         "passes": comparison.passes,
@@ -109,4 +117,11 @@ def _as_json(task: Task, comparison: Comparison) -> dict[str, Any]:
 def _view(title: str, task: Task, comparison: Comparison) -> Any:
     from blender_core.cli.views import comparison_view
 
-    return comparison_view(title, task, comparison.better, comparison.logit, comparison.probability)
+    return comparison_view(
+        title,
+        task,
+        comparison.better,
+        comparison.logit,
+        comparison.probability,
+        calibrated=comparison.calibrated,
+    )

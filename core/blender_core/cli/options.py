@@ -65,7 +65,8 @@ Ranker = Annotated[
 Schedule = Annotated[
     str | None,
     typer.Option(
-        help="Which pairs a pairwise ranker compares: full, bubble, knockout, reference.",
+        help="Which pairs a pairwise ranker compares: full, active (as many as it takes to be "
+        "sure of the best), bubble, knockout, reference.",
         rich_help_panel=_MODELS,
     ),
 ]

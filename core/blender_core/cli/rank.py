@@ -13,7 +13,20 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "best_of", "rank", "ranking_json"]
 
-FIELDS = frozenset({"order", "ranks", "scores", "best", "passes"})
+FIELDS = frozenset(
+    {
+        "order",
+        "ranks",
+        "scores",
+        "best",
+        "passes",
+        "stopped_because",
+        "probability_best",
+        "confidence",
+        "calibrated",
+        "position_bias",
+    }
+)
 
 
 def rank(
@@ -64,6 +77,11 @@ def ranking_json(ranking: Ranking, *, matrix: bool) -> dict[str, Any]:
         "scores": ranking.scores,
         "best": best_of(ranking.best),
         "passes": ranking.passes,
+        "stopped_because": ranking.stopped_because,
+        "probability_best": ranking.probability_best,
+        "confidence": ranking.confidence,
+        "calibrated": ranking.is_calibrated,
+        "position_bias": ranking.position_bias,
     }
     if matrix:
         said["matrix"] = ranking.matrix.tolist()

@@ -54,23 +54,34 @@ def heading(title: str, task: Task) -> Text:
 
 def ranking_view(title: str, task: Task, ranking: Ranking) -> RenderableType:
     """The answers, best first."""
-    table = Table(caption=passes_of(ranking), caption_justify="left", expand=True)
+    caption = f"{passes_of(ranking)} · {_sure_of(ranking)}"
+    table = Table(caption=caption, caption_justify="left", expand=True)
     table.add_column("rank", justify="right")
     table.add_column("model", overflow="fold")
     table.add_column("score", justify="right")
+    table.add_column("P(best)", justify="right")
     table.add_column("answer", ratio=1, no_wrap=True, overflow="ellipsis")
     for index in ranking.order:
         table.add_row(
             str(ranking.ranks[index]),
             plain(one_line(name_of(task.candidates, index))),
             f"{ranking.scores[index]:.4g}",
+            f"{ranking.probability_best[index]:.0%}",
             plain(one_line(task.candidates[index].text)),
         )
     return Group(heading(title, task), table)
 
 
+def _sure_of(ranking: Ranking) -> str:
+    """How probable it is that the order is right as far as the goal goes, in words."""
+    goals = {"best": "the best", "order": "the order"}
+    goal = goals.get(str(ranking.goal), f"the {ranking.goal} best")
+    fitted = "" if ranking.is_calibrated else ", uncalibrated"
+    return f"sure of {goal}: {ranking.confidence:.0%}{fitted}"
+
+
 def comparison_view(
-    title: str, task: Task, better: str, logit: float, probability: float
+    title: str, task: Task, better: str, logit: float, probability: float, *, calibrated: bool
 ) -> RenderableType:
     """Which of two answers is better."""
     lines = [
@@ -85,7 +96,8 @@ def comparison_view(
         for letter, answer in zip("ab", task.candidates, strict=True)
     ]
     verdict = "neither is better" if better == "tie" else f"{better} is better"
-    said = f"{verdict} · logit {logit:+.4g} · P(a is better) {probability:.1%}"
+    fitted = "" if calibrated else " (uncalibrated)"
+    said = f"{verdict} · logit {logit:+.4g} · P(a is better) {probability:.1%}{fitted}"
     return Group(heading(title, task), *lines, Text(said, style="dim"))
 
 

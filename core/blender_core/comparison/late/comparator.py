@@ -28,6 +28,10 @@ _ITEMS_AT_ONCE = 256
 
 _PAIRS_AT_ONCE = 512
 
+_REMEMBERED = 256
+"""Readings that are kept for the next call, about 0.2 MB each: a schedule asks in rounds, and each
+answer is read in the first one only."""
+
 
 class LateComparator:
     """Compares two answers by what an encoder read of each, N passes for all pairs of N answers.
@@ -58,6 +62,7 @@ class LateComparator:
         self.encoding = encoding
         # Concurrent callers take turns: batches side by side only compete for cores and memory.
         self._turn = Lock()
+        self._readings: dict[Item, Read] = {}
 
     @classmethod
     def from_pretrained(
@@ -140,13 +145,27 @@ class LateComparator:
         place = {item: number for number, item in enumerate(items)}
         sides = torch.tensor([[place[item] for item in _items(pair)] for pair in pairs])
         with self._turn:
-            read = self.read(items)
+            read = self._remembered(items)
             logits = [
                 self.model.compare(read.take(part[:, 0]), read.take(part[:, 1]))
                 for part in torch.split(sides.to(self.device), _PAIRS_AT_ONCE)
             ]
         result: NDArray[np.float32] = torch.cat(logits).cpu().numpy()
         return result
+
+    def _remembered(self, items: Sequence[Item]) -> Read:
+        """Readings of these, in their order; those of earlier calls are not made again."""
+        missing = [item for item in items if item not in self._readings]
+        if missing:
+            fresh = self.read(missing)
+            for place, item in enumerate(missing):
+                self._readings[item] = fresh.take(torch.tensor([place], device=self.device))
+        read = joined([self._readings[item] for item in items])
+        # The latest ones are the last ones.
+        asked = set(items)
+        latest = [*(item for item in self._readings if item not in asked), *items]
+        self._readings = {item: self._readings[item] for item in latest[-_REMEMBERED:]}
+        return read
 
     def read(self, items: Sequence[Item]) -> Read:
         """Have the encoder read answers, in batches, and put them together in their order."""

@@ -1,0 +1,220 @@
+"""Calibrated probabilities: they hold, conformal promises are kept, and nothing is lost on disk."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blender_core import Calibrator, JointRanker, PairRanker
+from blender_core.belief.reliability import Reliability
+from blender_core.errors import CheckpointError, InputError
+from blender_core.testing import ScriptedComparator
+
+
+def drawn(count: int, seed: int, temperature: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Margins, and labels of which a margin says too much by this factor."""
+    rng = np.random.default_rng(seed)
+    margins = rng.normal(0.0, 4.0, count)
+    wins = rng.random(count) < 1.0 / (1.0 + np.exp(-margins / temperature))
+    return margins, wins
+
+
+def bent(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels that no temperature explains: beyond a margin of 1 it makes no difference."""
+    rng = np.random.default_rng(seed)
+    margins = rng.normal(0.0, 4.0, count)
+    sure = np.where(np.abs(margins) > 1.0, 0.9, 0.5)
+    ahead = rng.random(count) < sure
+    return margins, (margins > 0) == ahead
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 5.0])
+def test_the_temperature_is_found(temperature):
+    calibrator = Calibrator.fit(*drawn(6000, 0, temperature))
+    assert calibrator.temperature == pytest.approx(temperature, rel=0.1)
+    assert calibrator.after.ece < 0.03
+    assert calibrator.after.count == 3000
+
+
+def test_calibration_makes_probabilities_hold():
+    margins, wins = drawn(6000, 1, temperature=4.0)
+    calibrator = Calibrator.fit(margins, wins)
+    assert calibrator.before.ece > 0.1
+    assert calibrator.after.ece < 0.03
+    assert calibrator.after.brier < calibrator.before.brier
+    fresh, truth = drawn(6000, 2, temperature=4.0)
+    assert Reliability.of(calibrator.probability(fresh), truth).ece < 0.03
+
+
+def test_an_isotonic_regression_mends_what_a_temperature_cannot():
+    margins, wins = bent(8000, 3)
+    plain, isotonic = (Calibrator.fit(margins, wins, isotonic=i) for i in (False, True))
+    assert isotonic.after.ece < 0.03 < plain.after.ece
+    assert isotonic.after.brier < plain.after.brier
+    told = isotonic.probability(np.linspace(-12, 12, 999))
+    assert (np.diff(told) >= -1e-12).all()
+
+
+FITTED = [Calibrator(0.5), Calibrator.fit(*bent(2000, 4), isotonic=True)]
+
+
+@given(st.floats(-1e6, 1e6), st.sampled_from(FITTED))
+def test_exchanging_the_answers_turns_the_probability(margin, calibrator):
+    there, back = float(calibrator.probability(margin)), float(calibrator.probability(-margin))
+    assert 0.0 <= there <= 1.0
+    if margin:
+        assert there + back == pytest.approx(1.0)
+    assert (there >= 0.5) or margin < 0
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+@pytest.mark.parametrize("draw", [drawn, bent])
+def test_the_promised_coverage_is_kept(draw, coverage):
+    """Over many calibrations: the share of pairs decided wrongly is what was promised."""
+    wrong = []
+    for seed in range(60):
+        calibrator = Calibrator.fit(*draw(400, 100 + seed))
+        least = calibrator.abstain_below(coverage)
+        margins, wins = draw(400, 1000 + seed)
+        told = calibrator.probability(margins)
+        sure = np.maximum(told, 1.0 - told)
+        wrong.append(np.mean((sure >= least) & ((told > 0.5) != wins)))
+    assert np.mean(wrong) <= 1.0 - coverage + 0.01
+
+
+def test_more_coverage_is_more_silence_and_too_much_is_silence():
+    calibrator = Calibrator.fit(*drawn(400, 5))
+    least = [calibrator.abstain_below(c) for c in (0.5, 0.8, 0.9, 0.99)]
+    assert least == sorted(least)
+    assert least[0] >= 0.5
+    assert calibrator.abstain_below(0.999) == float("inf")
+
+
+def test_a_question_is_never_divided_and_gives_the_conformal_part_one_pair():
+    margins, wins = drawn(4000, 6)
+    groups = np.repeat(np.arange(100), 40)
+    calibrator = Calibrator.fit(margins, wins, groups=groups.tolist())
+    assert len(calibrator.errors) == 50
+    assert calibrator.after.count == 2000
+
+
+@pytest.mark.parametrize(
+    ("margins", "wins", "groups", "words"),
+    [
+        ([1.0] * 30, [1] * 29, None, "must be as many"),
+        ([1.0] * 30, [1] * 30, [0] * 29, "must be as many"),
+        ([1.0] * 29 + [float("nan")], [1] * 30, None, "NaN or infinite"),
+        ([1.0] * 30, [0.5] * 30, None, "a win is 1 or 0"),
+        ([1.0] * 5, [1] * 5, None, "too few"),
+        ([1.0] * 90, [1] * 90, [0, 1, 2] * 30, "too few"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(margins, wins, groups, words):
+    with pytest.raises(InputError, match=words):
+        Calibrator.fit(margins, wins, groups=groups)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, -1, 2])
+def test_a_coverage_is_a_share(coverage):
+    with pytest.raises(InputError, match="'coverage' must be between"):
+        FITTED[1].abstain_below(coverage)
+
+
+def test_without_pairs_there_is_no_promise():
+    with pytest.raises(InputError, match="was not fitted"):
+        Calibrator(1.0).abstain_below(0.9)
+
+
+def test_it_is_saved_and_loaded_as_it_is(tmp_path):
+    assert Calibrator.load(tmp_path) is None
+    for calibrator in FITTED:
+        calibrator.save(tmp_path)
+        assert Calibrator.load(tmp_path) == calibrator
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"temperature": -1, "steps": [], "errors": [], "before": null, "after": null}',
+        '{"temperature": 1, "steps": [1], "errors": [], "before": null, "after": null}',
+        '{"temperature": 1, "steps": [], "errors": [], "before": {"ece": 1}, "after": null}',
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, content):
+    (tmp_path / "calibration.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"calibration\.json: no calibration"):
+        Calibrator.load(tmp_path)
+
+
+# In rankers
+
+
+def scripted(**options) -> PairRanker:
+    comparator = ScriptedComparator({"good": 2.0, "fair": 1.0, "bad": 0.0})
+    return PairRanker(comparator, **options)
+
+
+def test_a_ranking_says_whether_it_is_calibrated_and_what_the_labels_would_say():
+    texts = ["bad", "good", "fair"]
+    plain = scripted().rank("q", texts)
+    fitted = scripted(calibrator=Calibrator(2.0)).rank("q", texts)
+    assert not plain.is_calibrated
+    assert fitted.is_calibrated
+    assert plain.utilities == fitted.utilities
+    lead = plain.utilities[1] - plain.utilities[2]
+    assert fitted.probability(1, 2) == pytest.approx(1.0 / (1.0 + np.exp(-lead / 2.0)))
+    # Luce's choice: with a temperature alone, the shares are a softmax of the utilities.
+    worths = np.exp(np.array(plain.utilities) / 2.0)
+    np.testing.assert_allclose(fitted.probability_best, worths / worths.sum(), rtol=1e-6)
+    assert fitted.confidence == pytest.approx(fitted.probability_best[1], abs=0.03)
+
+
+def test_what_is_shipped_is_calibrated():
+    for ranker in (PairRanker(), JointRanker()):
+        ranking = ranker.rank("Why is the sky blue?", ["Rayleigh scattering.", "It is not.", "?"])
+        assert ranking.is_calibrated
+        assert sum(ranking.probability_best) == pytest.approx(1.0)
+        assert ranker.calibrator.after.ece < 0.05
+        assert 0.5 < ranker.calibrator.abstain_below(0.9) < 1.0
+
+
+def test_a_calibration_travels_with_its_ranker(tmp_path):
+    ranker = PairRanker(calibrator=FITTED[1])
+    ranker.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "calibration.json").read_text())["temperature"]
+    loaded = PairRanker.from_pretrained(tmp_path, device="cpu")
+    assert loaded.calibrator == FITTED[1]
+    texts = ["Rayleigh scattering.", "It is not."]
+    one, other = (r.rank("Why is the sky blue?", texts) for r in (ranker, loaded))
+    assert one.probability(0, 1) == pytest.approx(other.probability(0, 1), abs=1e-4)
+
+
+def test_a_comparator_that_cannot_be_saved_says_so(tmp_path):
+    with pytest.raises(InputError, match="ScriptedComparator has no save_pretrained"):
+        scripted().save_pretrained(tmp_path)
+
+
+# Reliability
+
+
+def test_reliability_counts_either_side_of_a_pair_alike():
+    rng = np.random.default_rng(0)
+    told, happened = rng.random(500), rng.random(500) < 0.5
+    one, other = Reliability.of(told, happened), Reliability.of(1.0 - told, ~happened)
+    assert one.ece == pytest.approx(other.ece)
+    assert one.brier == pytest.approx(other.brier)
+
+
+def test_perfect_and_hopeless():
+    sure = Reliability.of([1.0, 0.0, 1.0], [True, False, True])
+    assert (sure.ece, sure.brier) == (0.0, 0.0)
+    wrong = Reliability.of([1.0, 0.0, 1.0], [False, True, False])
+    assert (wrong.ece, wrong.brier) == (1.0, 1.0)
+    assert Reliability.of([], []).count == 0

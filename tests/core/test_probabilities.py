@@ -1,0 +1,157 @@
+"""What a ranking says of how sure it is: for every schedule, ties, and whatever was to be found."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from blender_core import Active, Blender, ConsensusRanker, PairRanker, Ranking
+from blender_core.candidates import Candidate
+from blender_core.ranking.schedules import SCHEDULES
+from blender_core.testing import ScriptedComparator, ScriptedFuser
+
+UTILITY = {"poor": 0.0, "fair": 2.0, "good": 4.0, "great": 6.0}
+TEXTS = ["fair", "great", "poor", "good"]
+
+
+def noisy(bias: float = 0.0, noise: float = 0.5) -> PairRanker:
+    """Deterministic, but not consistent."""
+
+    def logit(pair):
+        error = np.random.default_rng([ord(c) for c in pair.first + pair.second]).normal()
+        return UTILITY[pair.first] - UTILITY[pair.second] + bias + noise * error
+
+    return PairRanker(ScriptedComparator(logit))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_numbers_are_there_for_every_schedule(schedule):
+    ranking = noisy().rank("q", TEXTS, schedule=schedule)
+    assert sum(ranking.probability_best) == pytest.approx(1.0)
+    assert ranking.probability_best[1] == max(ranking.probability_best)
+    assert ranking.confidence == pytest.approx(ranking.probability_best[ranking.order[0]])
+    assert ranking.probability(1, 2) > 0.8
+    assert ranking.probability(1, 2) + ranking.probability(2, 1) == pytest.approx(1.0)
+    assert ranking.probability(1, 1) == 0.5
+    low, high = ranking.position_bias_interval()
+    assert low < ranking.position_bias < high
+    wider = ranking.position_bias_interval(0.99)
+    assert wider[0] < low
+    assert high < wider[1]
+    assert not ranking.is_calibrated
+    assert ranking.stopped_because in ("done", "settled", "every pair was asked")
+
+
+def test_more_comparisons_make_it_surer():
+    shares = [
+        noisy(noise=1.0).rank("q", TEXTS, schedule=schedule).confidence
+        for schedule in (Active(max_passes=2), Active(max_passes=6, confidence=0.999), "full")
+    ]
+    assert shares == sorted(shares)
+
+
+@pytest.mark.parametrize("bias", [-2.0, 2.0])
+def test_the_position_bias_is_found(bias):
+    ranking = noisy(bias).rank("q", TEXTS)
+    low, high = ranking.position_bias_interval()
+    assert low < bias < high
+    assert low * high > 0
+    assert ranking.best.text == "great"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reason"),
+    [
+        (Active(), "settled"),
+        (Active(max_passes=1), "max_passes"),
+        (Active(max_tokens=3), "max_tokens"),
+        (Active(max_seconds=1e-9), "max_seconds"),
+        (Active(confidence=1 - 1e-12), "every pair was asked"),
+        ("full", "done"),
+    ],
+)
+def test_it_says_why_it_stopped(schedule, reason):
+    ranker = noisy(noise=0.1 if reason == "settled" else 3.0)
+    ranking = ranker.rank("q", TEXTS, schedule=schedule)
+    assert ranking.stopped_because == reason
+
+
+def test_a_budget_of_tokens_counts_the_answers_that_were_shown():
+    texts = ["x" * 40, "y" * 40, "z" * 40]
+    ranker = PairRanker(ScriptedComparator(lambda pair: 0.1))
+    for tokens, passes in ((19, 0), (20, 1), (59, 2), (60, 3)):
+        schedule = Active(max_tokens=tokens, confidence=0.999)
+        assert ranker.rank("q", texts, schedule=schedule).passes == passes
+
+
+@pytest.mark.parametrize("goal", ["best", "order", 1, 2, 4, 9])
+def test_confidence_is_about_the_goal(goal):
+    ranking = noisy(noise=1.0).rank("q", TEXTS, schedule=Active(goal=goal, confidence=0.6))
+    assert ranking.goal == goal
+    assert 0.0 <= ranking.confidence <= 1.0
+    if goal in (4, 9):
+        assert ranking.confidence == 1.0
+    by_order = noisy(noise=1.0).rank("q", TEXTS, schedule=Active(goal="order", confidence=0.6))
+    if goal == 1:
+        assert ranking.confidence >= by_order.confidence - 0.1
+
+
+def test_the_same_text_twice_is_one_answer():
+    texts = ["great", "fair", "great", "poor", "great"]
+    comparator = ScriptedComparator(UTILITY)
+    ranking = PairRanker(comparator, schedule="active").rank("q", texts)
+    assert ranking.ranks[0] == ranking.ranks[2] == ranking.ranks[4] == 1
+    assert ranking.passes <= 3 * 2
+    assert ranking.probability(0, 2) == 0.5
+    assert ranking.probability_best[0] == ranking.probability_best[4] > 0.7
+    assert ranking.stopped_because in ("settled", "every pair was asked")
+    assert ranking.confidence == pytest.approx(ranking.probability_best[0])
+    # Nobody was asked to compare a text with itself.
+    assert all(pair.first != pair.second for call in comparator.calls for pair in call)
+
+
+@pytest.mark.parametrize("schedule", ["full", "active"])
+def test_one_candidate_is_the_best_for_certain(schedule):
+    ranking = noisy().rank("q", ["good"], schedule=schedule)
+    assert ranking.probability_best == (1.0,)
+    assert ranking.confidence == 1.0
+    assert ranking.passes == 0
+
+
+def test_a_comparator_that_never_answers_leaves_all_open():
+    ranker = PairRanker(ScriptedComparator(lambda _: math.nan))
+    for schedule in ("full", "active"):
+        ranking = ranker.rank("q", TEXTS, schedule=schedule)
+        np.testing.assert_allclose(ranking.probability_best, 0.25, atol=0.05)
+        assert ranking.position_bias == 0.0
+
+
+def test_rankers_without_a_schedule_say_it_too():
+    ranking = ConsensusRanker().rank("q", ["a b c", "a b d", "x y z"])
+    assert sum(ranking.probability_best) == pytest.approx(1.0)
+    assert ranking.goal == "best"
+    assert ranking.stopped_because == "done"
+
+
+def test_an_unknown_candidate_is_an_index_error():
+    ranking = noisy().rank("q", TEXTS)
+    with pytest.raises(IndexError):
+        ranking.probability(0, 4)
+
+
+def test_a_blends_report_says_how_sure_it_was():
+    blend = Blender(noisy(), ScriptedFuser("great")).blend("q", TEXTS)
+    report = json.loads(json.dumps(blend.report()))
+    assert report["stopped_because"] == "done"
+    assert report["calibrated"] is False
+    assert sum(report["probability_best"].values()) == pytest.approx(1.0)
+
+
+def test_probabilities_are_worked_out_once():
+    matrix = np.zeros((2, 2), np.float32)
+    texts = (Candidate("a"), Candidate("b"))
+    ranking = Ranking(texts, (0, 1), (1, 1), (0.0, 0.0), matrix, 2)
+    assert ranking.probability_best is ranking.probability_best
