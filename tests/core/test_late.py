@@ -330,14 +330,19 @@ def test_an_answer_is_read_in_the_first_round_only(learnt, monkeypatch):
         return read(self, items)
 
     monkeypatch.setattr(LateComparator, "read", watched)
-    for schedule in ("knockout", "active", "full"):
+    for schedule in ("knockout", "bubble", "active", "full"):
+        seen.clear()
         PairRanker(comparator).rank(QUESTION, ANSWERS, schedule=schedule)
-    assert sorted(seen) == sorted(ANSWERS)
+        assert sorted(seen) == sorted(ANSWERS)
+    assert not comparator._readings  # and nothing is kept beyond that
 
 
 def test_what_was_read_before_changes_no_logit(late):
     rest = [Pair(QUESTION, f"good {k}", f"bad water {k}") for k in range(200)]
     once = late.logits(ordered())
-    late.logits(rest)
-    assert len(late._readings) <= 256
-    np.testing.assert_allclose(late.logits(ordered()), once, atol=1e-5)
+    with late.remembering():
+        late.logits(ordered()[:3])
+        np.testing.assert_allclose(late.logits(ordered()), once, atol=1e-5)
+        late.logits(rest)
+        assert len(late._readings) <= 256
+        np.testing.assert_allclose(late.logits(ordered()), once, atol=1e-5)

@@ -7,6 +7,7 @@ other protocols are offers that drivers take up where a comparator makes them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from blender_core.candidates import Pair
 
-__all__ = ["AsyncComparator", "Comparator", "StreamingComparator"]
+__all__ = ["AsyncComparator", "Comparator", "RoundsComparator", "StreamingComparator"]
 
 
 @runtime_checkable
@@ -40,6 +41,15 @@ class StreamingComparator(Comparator, Protocol):
         self, pairs: Sequence[Pair]
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Yield (places in `pairs`, their logits) until every pair has its answer."""
+        ...
+
+
+@runtime_checkable
+class RoundsComparator(Comparator, Protocol):
+    """A comparator that gains from knowing that more rounds about the same answers will come."""
+
+    def remembering(self) -> AbstractContextManager[None]:
+        """What is entered before the first round and left after the last one."""
         ...
 
 

@@ -173,13 +173,17 @@ def schedule_curves(
                 passes = max(1, round(plan.budget * matrix.size * (1 - 1 / len(matrix))))
             run.append(replayed(task, matrix, plan.schedule(passes)))
         on_task()
-    points = [_point(plan, run, fulls, worths) for plan, run in zip(plans, runs, strict=True)]
-    # A fixed plan costs what it costs: with a larger budget it is the same again.
     return [
-        point
-        for point, plan in zip(points, plans, strict=True)
-        if plan.budget is None or not plan.is_fixed or point.share > 0.99 * plan.budget
+        _point(plan, run, fulls, worths)
+        for plan, run in zip(plans, runs, strict=True)
+        if plan.budget is None or not plan.is_fixed or _is_cut(run)
     ]
+
+
+def _is_cut(run: Sequence[Replay]) -> bool:
+    """Whether most tasks were stopped before the schedule's own end."""
+    cut = [replay.ranking.stopped_because == "max_passes" for replay in run]
+    return sum(cut) > len(cut) / 2
 
 
 @dataclass(frozen=True, slots=True)

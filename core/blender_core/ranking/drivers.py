@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import accumulate
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair, Ranking
-from blender_core.comparison.comparator import AsyncComparator, Comparator, StreamingComparator
+from blender_core.comparison.comparator import (
+    AsyncComparator,
+    Comparator,
+    RoundsComparator,
+    StreamingComparator,
+)
 from blender_core.errors import BlenderError, ModelOutputError
 from blender_core.flows import Course
 
@@ -42,7 +47,8 @@ def drive(
         stop: when it is set, nobody wants the result any more.
     """
     course = Course(flows)
-    with _progress(show_progress) as progress:
+    memory = comparator.remembering() if isinstance(comparator, RoundsComparator) else nullcontext()
+    with memory, _progress(show_progress) as progress:
         while not course.done:
             pairs = [pair for pairs in course.request for pair in pairs]
             progress.total = (progress.total or 0) + len(pairs)

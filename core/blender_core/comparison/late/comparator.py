@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from threading import Lock
@@ -29,8 +30,7 @@ _ITEMS_AT_ONCE = 256
 _PAIRS_AT_ONCE = 512
 
 _REMEMBERED = 256
-"""Readings that are kept for the next call, about 0.2 MB each: a schedule asks in rounds, and each
-answer is read in the first one only."""
+"""Readings that are kept for the next round, about 0.2 MB each."""
 
 
 class LateComparator:
@@ -63,6 +63,7 @@ class LateComparator:
         # Concurrent callers take turns: batches side by side only compete for cores and memory.
         self._turn = Lock()
         self._readings: dict[Item, Read] = {}
+        self._sessions = 0
 
     @classmethod
     def from_pretrained(
@@ -145,7 +146,7 @@ class LateComparator:
         place = {item: number for number, item in enumerate(items)}
         sides = torch.tensor([[place[item] for item in _items(pair)] for pair in pairs])
         with self._turn:
-            read = self._remembered(items)
+            read = self._remembered(items) if self._sessions else self.read(items)
             logits = [
                 self.model.compare(read.take(part[:, 0]), read.take(part[:, 1]))
                 for part in torch.split(sides.to(self.device), _PAIRS_AT_ONCE)
@@ -153,8 +154,21 @@ class LateComparator:
         result: NDArray[np.float32] = torch.cat(logits).cpu().numpy()
         return result
 
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """While this lasts, an answer that was read is not read again: see `RoundsComparator`."""
+        with self._turn:
+            self._sessions += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._sessions -= 1
+                if not self._sessions:
+                    self._readings.clear()
+
     def _remembered(self, items: Sequence[Item]) -> Read:
-        """Readings of these, in their order; those of earlier calls are not made again."""
+        """Readings of these, in their order; those of earlier rounds are not made again."""
         missing = [item for item in items if item not in self._readings]
         if missing:
             fresh = self.read(missing)
