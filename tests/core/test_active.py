@@ -90,6 +90,14 @@ def test_everybody_is_seen_early():
         assert len(seen) == 12
 
 
+@given(st.integers(2, 30), st.integers(0, 999), st.sampled_from(["best", "order", 3]))
+def test_nothing_is_settled_before_everybody_was_compared(count, seed, goal):
+    full, _, _ = noisy(count, seed, noise=0.1, spread=9.0)
+    matrix, _, _ = played(Active(goal=goal, confidence=0.5), full)
+    known = ~np.isnan(matrix) & ~np.eye(count, dtype=bool)
+    assert (known | known.T).any(axis=1).all()
+
+
 def test_clear_cases_end_after_few_comparisons():
     full, utilities, _ = noisy(12, 1, spread=5.0, noise=0.05, bias=0.0)
     matrix, tiers, _ = played(Active(), full)
@@ -208,7 +216,7 @@ def test_next_to_no_margin_is_next_to_no_certainty():
     ]
     assert sure == sorted(sure)
     assert sure[0] == 0.5
-    assert sure[1] < 0.55
+    assert sure[1] < 0.57
     assert sure[-1] > 0.8
 
 

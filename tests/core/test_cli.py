@@ -504,7 +504,7 @@ def test_a_reader_that_stops_reading_ends_the_program_quietly(records):
         (["rank", "FILE", "--output", "FOLDER/no/x.jsonl"], "there is no folder"),
         (["rank", "FILE", "--schedule", "bubble"], "--schedule is for pairwise rankers"),
         (["rank", "FILE", "--aggregation", "copeland"], "--aggregation is for pairwise rankers"),
-        (["rank", "FILE", "--ranker", PAIR_RANKER, "--schedule", "swiss"], "known: full, bubble"),
+        (["rank", "FILE", "--ranker", PAIR_RANKER, "--schedule", "swiss"], "known: full, active"),
         (["rank", "FILE", "--ranker", PAIR_RANKER, "--aggregation", "x"], "known: max_logits"),
         (["rank", "FILE", "--ranker", PAIR_RANKER, "--device", "abacus"], "'abacus' cannot be"),
         (["rank", "FILE", "--ranker", "consensus:love"], "unknown similarity 'love'"),

@@ -88,15 +88,20 @@ class Active:
         budget = _Budget.of(self, lengths)
         asked = np.eye(count, dtype=bool)
         posterior = Posterior.of(np.full((count, count), np.nan))
-        batch = _chain(count, self.seed)
+        # There is no doubt about which N of N are the best: all are compared once, and that is it.
+        is_trivial = isinstance(self.goal, int) and self.goal >= count
+        batch = _chain(count, count if is_trivial else count // 2 + 1, self.seed)
         while batch := budget.cut(batch):
             for pair in batch:
                 asked[pair] = True
             posterior = Posterior.of((yield batch))
             contrasts = self._contrasts(posterior)
             wrong = 1.0 - posterior.better(*contrasts, nearly=True)
+            # Whoever was never compared is in doubt, however unlikely it is to be any good.
+            unseen = (asked | asked.T).sum(axis=1) == 1
+            wrong[unseen[contrasts[0]] | unseen[contrasts[1]]] = 0.5
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
-            in_doubt = wrong.max(initial=0.0) > 1.0 - self.confidence
+            in_doubt = unseen.any() or wrong.max(initial=0.0) > 1.0 - self.confidence
             if not in_doubt and posterior.settled(self.goal, self.confidence):
                 return Ending(places(posterior), "settled", self.goal)
             if posterior.mirrored:  # the other order of what was asked tells nothing
@@ -154,10 +159,10 @@ class _Budget:
         return left
 
 
-def _chain(count: int, seed: int) -> Round:
-    """A chain through half of the candidates: before anything is known, each pair adds one more."""
+def _chain(count: int, links: int, seed: int) -> Round:
+    """Each with the next one, through so many of the candidates: each pair adds one more."""
     line = np.random.default_rng(seed).permutation(count).tolist()
-    return [*pairwise(line[: count // 2 + 1])]
+    return [*pairwise(line[:links])]
 
 
 def places(posterior: Posterior) -> list[int]:
