@@ -40,7 +40,7 @@ _LEAST_UNIT = 0.1
 """Logits. Two answers with logits of ±0.01 are not told apart as surely as with ±10: a logit has
 a scale, and a tenth (a probability of 0.525) is next to nothing on it."""
 
-_SAMPLES = 2000
+_SAMPLES = 1000
 
 _NEGLIGIBLE = 1e-4
 """A ratio that is less probable than this is left out."""

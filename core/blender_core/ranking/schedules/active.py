@@ -173,9 +173,9 @@ def places(posterior: Posterior) -> list[int]:
 def _size(count: int, asked: int) -> int:
     """Comparisons of the next round: few enough to learn from each other, enough for a batch.
 
-    A quarter of what was asked, so that rounds are few however long it takes.
+    A third of what was asked, so that rounds are few however long it takes.
     """
-    return max(2, count // 4, asked // 4)
+    return max(2, count // 3, asked // 3)
 
 
 def _most_telling(
