@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("startup", "encoder", "rank", "batch_tokens", "mini", "langchain")
+NAMES = ("startup", "encoder", "rank", "batch_tokens", "mini", "schedules", "active", "langchain")
 
 
 def main() -> None:

@@ -91,13 +91,9 @@ class PairRankerCompressor(BaseDocumentCompressor):
         if self.schedule is None:
             return shared_pair_ranker(self.ranker)
         if isinstance(self.ranker, PairRanker):
-            return self._scheduled(self.ranker)
-        return LaterRanker(Once(lambda: self._scheduled(shipped_pair_ranker())))
-
-    def _scheduled(self, ranker: PairRanker) -> PairRanker:
-        return PairRanker(
-            ranker.comparator, schedule=self.schedule or "full", aggregation=ranker.aggregation
-        )
+            return self.ranker.planned(schedule=self.schedule)
+        schedule = self.schedule
+        return LaterRanker(Once(lambda: shipped_pair_ranker().planned(schedule=schedule)))
 
     def _best(self, documents: Sequence[Document], ranking: Ranking) -> list[Document]:
         return [

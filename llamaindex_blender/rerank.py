@@ -49,8 +49,9 @@ class PairRankerRerank(BaseNodePostprocessor):
     Made for responses that several engines synthesized (`ResponseRetriever`), and works for
     passages. A node's text is read without its metadata. The nodes returned have the score of the
     ranking (a float, higher is better), and in their metadata, kept out of prompts, their
-    ``rank`` (1 is best; ties share one) and ``win_probability``: how likely, by the ranker's own
-    uncalibrated logits, the node is better than one of the others drawn at random.
+    ``rank`` (1 is best; ties share one) and ``win_probability``: how likely it is that the node is
+    better than one of the others drawn at random; calibrated where the ranker is, as the shipped
+    one, else by its own logits.
 
     Args:
         ranker: orders the texts; None takes `model`.
@@ -162,7 +163,7 @@ class PairRankerRerank(BaseNodePostprocessor):
         if self.model is not None:
             return PairRanker.from_pretrained(self.model, **plan)
         ranker = shipped_pair_ranker() if self.ranker is None else self.ranker
-        return PairRanker(ranker.comparator, **plan)
+        return ranker.planned(**plan)
 
     def _best(self, nodes: list[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
         matrix = completed(ranking.matrix).astype(np.float64)
@@ -223,10 +224,16 @@ def _texts(nodes: list[NodeWithScore]) -> list[str]:
 def _ranked(
     given: NodeWithScore, ranking: Ranking, margins: np.ndarray[Any, Any], place: int
 ) -> NodeWithScore:
-    others = np.delete(margins[place], place)
     found: dict[str, Any] = {"rank": ranking.ranks[place]}
-    if others.size:
-        found["win_probability"] = sum(_sigmoid(margin) for margin in others) / others.size
+    if len(margins) > 1:
+        chances = [
+            ranking.probability(place, other)
+            if ranking.is_calibrated
+            else _sigmoid(margins[place, other])
+            for other in range(len(margins))
+            if other != place
+        ]
+        found["win_probability"] = sum(chances) / len(chances)
     metadata = {key: v for key, v in given.node.metadata.items() if key not in _ADDED}
     node = given.node.model_copy(
         update={

@@ -92,7 +92,7 @@ DOCUMENTS = [Document("a", metadata={"page": 1}, id="x"), Document("ccc"), Docum
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
-@pytest.mark.parametrize("schedule", [None, "full", "bubble", "knockout"])
+@pytest.mark.parametrize("schedule", [None, "full", "active", "bubble", "knockout"])
 def test_documents_come_back_best_first_as_new_ones(asynchronous, schedule):
     compressor = PairRankerCompressor(ranker=LONGEST, top_n=2, schedule=schedule)
     if asynchronous:

@@ -18,7 +18,7 @@ from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, Text
 from pydantic import ValidationError
 from watching import watched_loop
 
-from blender_core import ConsensusRanker, PairRanker
+from blender_core import Calibrator, ConsensusRanker, PairRanker
 from blender_core.errors import InputError
 from blender_core.testing import ScriptedComparator
 from llamaindex_blender import PairRankerRerank
@@ -125,7 +125,7 @@ def test_a_margin_drops_what_is_clearly_worse(reranked):
 
 
 @WAYS
-@pytest.mark.parametrize("schedule", ["full", "bubble", "knockout"])
+@pytest.mark.parametrize("schedule", ["full", "active", "bubble", "knockout"])
 @pytest.mark.parametrize("aggregation", ["max_logits", "max_wins", "bradley_terry"])
 def test_schedules_and_aggregations(reranked, schedule, aggregation):
     rerank = PairRankerRerank(ranker=LONGEST, top_n=1, schedule=schedule, aggregation=aggregation)
@@ -244,3 +244,22 @@ async def test_the_loop_goes_on_while_a_model_compares():
     async with watched_loop() as watch:
         await rerank.apostprocess_nodes(nodes("a", "bb"), query_str="q")
     assert watch.late < 0.2
+
+
+@WAYS
+def test_a_calibrated_rankers_probabilities_are_calibrated(reranked):
+    calibrated = PairRanker(ScriptedComparator(longest), calibrator=Calibrator(100.0))
+    own, fitted = (
+        [
+            node.metadata["win_probability"]
+            for node in reranked(
+                PairRankerRerank(ranker=ranker, schedule=schedule),
+                nodes("a", "ccccc"),
+                query_str="q",
+            )
+        ]
+        for ranker, schedule in ((LONGEST, "full"), (calibrated, "active"))
+    )
+    assert own[0] > 0.9
+    assert 0.5 < fitted[0] < 0.52
+    assert sum(fitted) == pytest.approx(1.0)

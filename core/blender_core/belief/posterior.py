@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 Order = Sequence[int] | NDArray[np.intp]
 
-_RATIOS = np.array([0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0])
+_RATIOS = np.array([0.03, 0.15, 0.6, 2.5, 10.0, 40.0, 200.0])
 """Variance of the utilities over that of the noise: from comparators that only guess to ones that
 hardly err."""
 

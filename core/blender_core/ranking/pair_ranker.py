@@ -170,6 +170,20 @@ class PairRanker(Ranker):
         if self.calibrator is not None:
             self.calibrator.save(folder)
 
+    def planned(
+        self,
+        *,
+        schedule: str | Schedule | None = None,
+        aggregation: str | Aggregation | None = None,
+    ) -> PairRanker:
+        """The same ranker, its model not copied, with another schedule or aggregation."""
+        return PairRanker(
+            self.comparator,
+            schedule=self.schedule if schedule is None else schedule,
+            aggregation=self.aggregation if aggregation is None else aggregation,
+            calibrator=self.calibrator,
+        )
+
     @property
     def waits(self) -> bool:
         """Whether its comparator waits for a network."""

@@ -87,7 +87,7 @@ class Active:
         count = len(lengths)
         budget = _Budget.of(self, lengths)
         asked = np.eye(count, dtype=bool)
-        posterior = Posterior.of(np.full((count, count), np.nan))
+        known = None
         # There is no doubt about which N of N are the best: all are compared once, and that is it.
         is_trivial = isinstance(self.goal, int) and self.goal >= count
         batch = _chain(count, count if is_trivial else count // 2 + 1, self.seed)
@@ -95,6 +95,7 @@ class Active:
             for pair in batch:
                 asked[pair] = True
             posterior = Posterior.of((yield batch))
+            known = places(posterior)
             contrasts = self._contrasts(posterior)
             wrong = 1.0 - posterior.better(*contrasts, nearly=True)
             # Whoever was never compared is in doubt, however unlikely it is to be any good.
@@ -103,12 +104,12 @@ class Active:
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
             in_doubt = unseen.any() or wrong.max(initial=0.0) > 1.0 - self.confidence
             if not in_doubt and posterior.settled(self.goal, self.confidence):
-                return Ending(places(posterior), "settled", self.goal)
+                return Ending(known, "settled", self.goal)
             if posterior.mirrored:  # the other order of what was asked tells nothing
                 asked |= asked.T
             number = _size(count, int(asked.sum()) - count)
             batch = _most_telling(posterior, asked, (*contrasts, wrong), number)
-        return Ending(places(posterior), budget.spent, self.goal)
+        return Ending(known, budget.spent, self.goal)
 
     def _contrasts(self, posterior: Posterior) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The differences on which the goal hangs: the first of each should be the better."""
