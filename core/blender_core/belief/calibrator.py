@@ -57,6 +57,18 @@ class Calibrator:
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise InputError(f"'temperature' must be positive, got {self.temperature!r}")
+        for name, shares in (
+            ("steps", [share for step in self.steps for share in step]),
+            ("errors", self.errors),
+        ):
+            if not all(0.0 <= share <= 1.0 for share in shares):
+                raise InputError(f"{name!r} must hold probabilities")
+        for name, rising in (
+            ("steps", [known for known, _ in self.steps]),
+            ("errors", self.errors),
+        ):
+            if list(rising) != sorted(rising):
+                raise InputError(f"{name!r} must be in ascending order")
 
     @classmethod
     def fit(
