@@ -146,8 +146,7 @@ def test_it_is_saved_and_loaded_as_it_is(tmp_path):
         '{"temperature": NaN, "steps": [], "errors": [], "before": null, "after": null}',
         '{"temperature": 1, "steps": [], "errors": [0.2, 0.1], "before": null, "after": null}',
         '{"temperature": 1, "steps": [], "errors": [NaN], "before": null, "after": null}',
-        '{"temperature": 1, "steps": [[0.9, 0.5], [0.6, 0.9]], "errors": [], "before": null,'
-        ' "after": null}',
+        '{"temperature": 1, "steps": [[0.9, 0.5], [0.6, 0.9]], "errors": []}',
         '{"temperature": 1, "steps": [1], "errors": [], "before": null, "after": null}',
         '{"temperature": 1, "steps": [], "errors": [], "before": {"ece": 1}, "after": null}',
     ],

@@ -57,18 +57,10 @@ class Calibrator:
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise InputError(f"'temperature' must be positive, got {self.temperature!r}")
-        for name, shares in (
-            ("steps", [share for step in self.steps for share in step]),
-            ("errors", self.errors),
-        ):
-            if not all(0.0 <= share <= 1.0 for share in shares):
-                raise InputError(f"{name!r} must hold probabilities")
-        for name, rising in (
-            ("steps", [known for known, _ in self.steps]),
-            ("errors", self.errors),
-        ):
-            if list(rising) != sorted(rising):
-                raise InputError(f"{name!r} must be in ascending order")
+        known, corrected = zip(*self.steps, strict=True) if self.steps else ((), ())
+        for name, shares in (("steps", known), ("steps", corrected), ("errors", self.errors)):
+            if list(shares) != sorted(shares) or not all(0.0 <= share <= 1.0 for share in shares):
+                raise InputError(f"{name!r} must hold probabilities in ascending order")
 
     @classmethod
     def fit(
@@ -281,13 +273,10 @@ def _steps(sure: Floats, right: NDArray[np.bool_]) -> tuple[tuple[float, float],
 
 
 def _read(content: Any) -> Calibrator:
-    known = {key: content[key] for key in ("temperature", "steps", "errors", "before", "after")}
+    measured = [content.get(name) for name in ("before", "after")]
     return Calibrator(
-        float(known["temperature"]),
-        tuple((float(a), float(b)) for a, b in known["steps"]),
-        tuple(float(error) for error in known["errors"]),
-        *(
-            None if known[name] is None else Reliability.from_json(known[name])
-            for name in ("before", "after")
-        ),
+        float(content["temperature"]),
+        tuple((float(known), float(corrected)) for known, corrected in content["steps"]),
+        tuple(float(error) for error in content["errors"]),
+        *(None if one is None else Reliability.from_json(one) for one in measured),
     )
