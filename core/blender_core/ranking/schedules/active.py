@@ -65,12 +65,13 @@ class Active:
     ) -> None:
         if goal not in ("best", "order"):
             checks.positive("goal", goal)
-        if not 0.5 <= confidence < 1.0:
+        if not isinstance(confidence, int | float) or not 0.5 <= confidence < 1.0:
             raise InputError(f"'confidence' must be from 0.5 to below 1, got {confidence!r}")
         for name, limit in (("max_passes", max_passes), ("max_tokens", max_tokens)):
             if limit is not None:
                 checks.positive(name, limit)
         checks.seconds("max_seconds", max_seconds)
+        checks.not_negative("seed", seed)
         self.goal: Goal = goal
         self.confidence = confidence
         self.max_passes = max_passes
@@ -142,7 +143,7 @@ class _Budget:
 
     def cut(self, batch: Round) -> Round:
         """As much of a round as there is a budget for."""
-        if time.monotonic() >= self.ends:
+        if batch and time.monotonic() >= self.ends:
             self.spent = "max_seconds"
             return []
         left: Round = []
