@@ -71,7 +71,6 @@ def main(
         "full = truth",
         "ECE of P(best)",
         "bias in its interval",
-        "rounds",
         "ms a task",
         title="The pick",
     )
@@ -114,7 +113,6 @@ def _row(
         *(f"{hit / trials:.3f}" for hit in hits),
         f"{Reliability.of(told, right).ece:.3f}",
         f"{covered / trials:.1%}",
-        "",
         f"{1000 * seconds / trials:.2f}",
     ]
 
