@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from blender_core import Active, PairRanker
 from blender_core.belief.posterior import Posterior
+from blender_core.belief.reliability import Reliability
 from blender_core.errors import InputError
 from blender_core.flows import Course
 from blender_core.testing import ScriptedComparator
@@ -181,6 +182,17 @@ def test_a_part_of_the_comparisons_picks_about_as_well_as_all_of_them(count, sha
         agreed += tiers.index(0) == best_of(other)
         by_itself += best_of(full) == best_of(other)
     assert agreed >= by_itself - 0.05 * trials
+
+
+def test_what_it_says_of_its_pick_holds():
+    told, right = [], []
+    for seed in range(300):
+        full, utilities, _ = noisy(10, seed, spread=(0.75, 1.5, 3.0)[seed % 3])
+        matrix, tiers, _ = played(Active(max_passes=40), full)
+        told.append(Posterior.of(matrix).best[tiers.index(0)])
+        right.append(tiers.index(0) == utilities.argmax())
+    assert np.mean(told) == pytest.approx(np.mean(right), abs=0.04)
+    assert Reliability.of(told, right).ece < 0.07  # 30 in a bin: chance alone gives about 0.05
 
 
 # The belief
