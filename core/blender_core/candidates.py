@@ -247,8 +247,12 @@ class Ranking:
         return self._posterior.bias()[0]
 
     def position_bias_interval(self, mass: float = 0.95) -> tuple[float, float]:
-        """The central interval that holds the position bias with this probability."""
-        _, low, high = self._posterior.bias(mass)
+        """The central interval that holds the position bias with this probability.
+
+        Raises:
+            InputError: the mass is not between 0 and 1.
+        """
+        _, low, high = self._posterior.bias(checks.probability("mass", mass))
         return low, high
 
     @cached_property

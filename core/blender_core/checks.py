@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blender_core.errors import InputError
 
-__all__ = ["not_negative", "positive", "seconds", "text"]
+__all__ = ["not_negative", "positive", "probability", "seconds", "text"]
 
 
 def positive(name: str, value: object) -> int:
@@ -51,3 +51,18 @@ def seconds(name: str, value: object) -> None:
     """
     if value is not None and not (isinstance(value, int | float) and value > 0):
         raise InputError(f"{name!r} must be a positive number of seconds or None, got {value!r}")
+
+
+def probability(name: str, value: object, least: float = 0.0) -> float:
+    """The value, if it is a number from `least`, and above 0, to below 1.
+
+    Raises:
+        InputError: it is something else; the message names it.
+
+    >>> probability("coverage", 0.9)
+    0.9
+    """
+    if not isinstance(value, int | float) or not 0.0 < value < 1.0 or value < least:
+        wanted = f"from {least} to" if least else "above 0 and"
+        raise InputError(f"{name!r} must be a number {wanted} below 1, got {value!r}")
+    return float(value)

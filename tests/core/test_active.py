@@ -153,9 +153,9 @@ def test_edges(texts):
     [
         ({"goal": "first"}, "'goal' must be a whole number"),
         ({"goal": 0}, "'goal' must be a whole number"),
-        ({"confidence": 1.0}, "'confidence' must be from 0.5 to below 1"),
-        ({"confidence": 0.2}, "'confidence' must be from 0.5 to below 1"),
-        ({"confidence": "high"}, "'confidence' must be from 0.5 to below 1"),
+        ({"confidence": 1.0}, "'confidence' must be a number from 0.5 to below 1"),
+        ({"confidence": 0.2}, "'confidence' must be a number from 0.5 to below 1"),
+        ({"confidence": "high"}, "'confidence' must be a number from 0.5 to below 1"),
         ({"max_passes": 0}, "'max_passes' must be"),
         ({"max_tokens": 0}, "'max_tokens' must be"),
         ({"seed": -1}, "'seed' must be"),

@@ -118,9 +118,9 @@ def test_what_cannot_be_fitted_is_refused(margins, wins, groups, words):
         Calibrator.fit(margins, wins, groups=groups)
 
 
-@pytest.mark.parametrize("coverage", [0.0, 1.0, -1, 2])
+@pytest.mark.parametrize("coverage", [0.0, 1.0, -1, 2, "most", None])
 def test_a_coverage_is_a_share(coverage):
-    with pytest.raises(InputError, match="'coverage' must be between"):
+    with pytest.raises(InputError, match="'coverage' must be a number above 0"):
         FITTED[1].abstain_below(coverage)
 
 

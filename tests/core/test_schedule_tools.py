@@ -231,8 +231,10 @@ def run(*arguments):
 def test_calibrate_writes_what_a_ranker_loads(data, tmp_path):
     folder = tmp_path / "calibrated"
     folder.mkdir()
-    done = run("calibrate", data, "--ranker", PAIR_RANKER, "--output", folder)
+    page = tmp_path / "c.html"
+    done = run("calibrate", data, "--ranker", PAIR_RANKER, "--output", folder, "--html", page)
     assert done.exit_code == 0, done.output
+    assert page.read_text().count("<svg") == 1
     assert "temperature" in done.stdout
     assert "held-out pairs: ECE" in done.stdout
     calibrator = Calibrator.load(folder)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from blender_core import checks
 from blender_core.belief.posterior import Floats, Goal, Order, Posterior, reached
 from blender_core.belief.reliability import Reliability
 from blender_core.errors import CheckpointError, InputError
@@ -147,8 +148,7 @@ class Calibrator:
         Raises:
             InputError: the coverage is no such share, or the calibrator has no labelled pairs.
         """
-        if not 0.0 < coverage < 1.0:
-            raise InputError(f"'coverage' must be between 0 and 1, got {coverage!r}")
+        checks.probability("coverage", coverage)
         if not self.errors:
             raise InputError("this calibrator was not fitted to pairs: it can promise no coverage")
         place = int(np.ceil(round((len(self.errors) + 1) * coverage, 9)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blender_core.cli import judged, options
+from blender_core.cli import judged, options, reports
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.errors import InputError
 
@@ -39,7 +40,8 @@ def calibrate(
     base_model: options.BaseModel = None,
     max_batch_tokens: options.MaxBatchTokens = None,
     local_files_only: options.LocalFilesOnly = False,
-    force: options.Force = False,
+    html_file: reports.Html = None,
+    force: reports.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Fit a ranker's probabilities to judged answers: one half fits, the other one measures."""
@@ -51,6 +53,7 @@ def calibrate(
         raise InputError(f"{output}: there is no such folder")
     if (output / CALIBRATION_FILE).exists() and not force:
         raise InputError(f"{output / CALIBRATION_FILE} exists; --force overwrites it")
+    files = reports.Reports(file, None, html_file, force)
     loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
     chosen = load_ranker(ranker, loading)
     given = judged.read_judged(file, limit, judge_score)
@@ -60,7 +63,9 @@ def calibrate(
         pairs.margins, pairs.wins, groups=pairs.groups.tolist(), isotonic=isotonic, seed=seed
     )
     calibrator.save(output)
-    typer.echo(_told(calibrator))
+    from blender_core.evaluation.audit_page import calibration_page
+
+    files.write(asdict(calibrator), calibration_page(calibrator, ranker), _told(calibrator))
 
 
 def _told(calibrator: Calibrator) -> str:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from blender_core import checks
 from blender_core.belief.posterior import Floats, Goal, Posterior
 from blender_core.candidates import StopReason
-from blender_core.errors import InputError
 from blender_core.ranking.schedules.schedule import Ending, Round, Rounds
 
 __all__ = ["Active", "places"]
@@ -65,8 +64,7 @@ class Active:
     ) -> None:
         if goal not in ("best", "order"):
             checks.positive("goal", goal)
-        if not isinstance(confidence, int | float) or not 0.5 <= confidence < 1.0:
-            raise InputError(f"'confidence' must be from 0.5 to below 1, got {confidence!r}")
+        checks.probability("confidence", confidence, least=0.5)
         for name, limit in (("max_passes", max_passes), ("max_tokens", max_tokens)):
             if limit is not None:
                 checks.positive(name, limit)
