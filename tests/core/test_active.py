@@ -115,6 +115,23 @@ def test_more_confidence_and_more_of_a_goal_ask_more():
     assert goals[0] < goals[1]
 
 
+def test_equally_good_ones_are_not_asked_for_ever():
+    utilities = np.array([float(k % 7) for k in range(120)])  # 17 share the first place
+    full = (utilities[:, None] - utilities[None, :]).astype(np.float32)
+    course = Course(Active().rounds([1] * 120))
+    matrix = np.full(full.shape, np.nan, np.float32)
+    np.fill_diagonal(matrix, 0.0)
+    while not course.done:
+        for pair in course.request:
+            matrix[pair] = full[pair]
+        course.reply(matrix)
+    assert course.result is not None
+    assert course.result.because == "settled"
+    assert course.result.tiers is not None
+    assert utilities[course.result.tiers.index(0)] == 6.0
+    assert passes(matrix) < 0.5 * 120 * 119
+
+
 def test_time_is_a_budget_too():
     full, _, _ = noisy(10, 3)
     course = Course(Active(max_seconds=0.05, confidence=0.999999).rounds([1] * 10))
