@@ -15,7 +15,7 @@ from blender_core.errors import InputError
 from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
-from blender_core.ranking.schedules import Schedule, schedule_named
+from blender_core.ranking.schedules import Schedule, active_for, schedule_named
 from blender_core.ranking.shipped import shared_pair_ranker, shipped_pair_ranker
 from langchain_blender.traced import TracedRanker
 from langchain_blender.tracing import Steps
@@ -23,8 +23,11 @@ from langchain_blender.tracing import Steps
 __all__ = ["PairRankerCompressor"]
 
 
-def _schedule(given: Any) -> Schedule | None:
-    return None if given is None else schedule_named(given)
+def _schedule(given: Any) -> str | Schedule | None:
+    if given is not None:
+        schedule_named(given)
+    checked: str | Schedule | None = given
+    return checked
 
 
 class PairRankerCompressor(BaseDocumentCompressor):
@@ -37,7 +40,8 @@ class PairRankerCompressor(BaseDocumentCompressor):
         ranker: compares; None is the shipped `PairRanker()`.
         top_n: how many documents are returned; None for all of them.
         schedule: which pairs are compared, for a `PairRanker`: ``"full"`` compares all N(N-1),
-            ``"knockout"`` finds the best of a long list with N-1 or fewer. None is the ranker's.
+            ``"knockout"`` finds the best of a long list with N-1 or fewer, ``"active"`` the
+            `top_n` best with as few as that takes. None is the ranker's.
 
     Raises:
         ValidationError: a schedule is given for a ranker that has none, or is unknown.
@@ -91,8 +95,8 @@ class PairRankerCompressor(BaseDocumentCompressor):
         if self.schedule is None:
             return shared_pair_ranker(self.ranker)
         if isinstance(self.ranker, PairRanker):
-            return self.ranker.planned(schedule=self.schedule)
-        schedule = self.schedule
+            return self.ranker.planned(schedule=active_for(self.schedule, self.top_n))
+        schedule = active_for(self.schedule, self.top_n)
         return LaterRanker(Once(lambda: shipped_pair_ranker().planned(schedule=schedule)))
 
     def _best(self, documents: Sequence[Document], ranking: Ranking) -> list[Document]:

@@ -30,7 +30,7 @@ from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.matrix import completed
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
-from blender_core.ranking.schedules import schedule_named
+from blender_core.ranking.schedules import active_for, schedule_named
 from blender_core.ranking.shipped import shared, shipped_pair_ranker
 
 __all__ = ["PairRankerRerank"]
@@ -58,7 +58,8 @@ class PairRankerRerank(BaseNodePostprocessor):
         model: hub id or folder of a pairwise ranker; None is the ranker that is shipped:
             `JointRanker()`, or, with another schedule or aggregation than its own, `PairRanker()`.
         top_n: how many nodes are returned at most.
-        schedule: which pairs are compared, by name; for pairwise rankers.
+        schedule: which pairs are compared, by name; for pairwise rankers. ``"active"`` looks for
+            the `top_n` best.
         aggregation: how comparisons become scores, by name; for pairwise rankers.
         min_margin: drops nodes that the best one beats by more than this logit (mean of both
             orders); None drops none.
@@ -159,7 +160,10 @@ class PairRankerRerank(BaseNodePostprocessor):
         return reranking.nodes
 
     def _load(self) -> Ranker:
-        plan: dict[str, Any] = {"schedule": self.schedule, "aggregation": self.aggregation}
+        plan: dict[str, Any] = {
+            "schedule": active_for(self.schedule, self.top_n),
+            "aggregation": self.aggregation,
+        }
         if self.model is not None:
             return PairRanker.from_pretrained(self.model, **plan)
         ranker = shipped_pair_ranker() if self.ranker is None else self.ranker
@@ -225,14 +229,14 @@ def _ranked(
     given: NodeWithScore, ranking: Ranking, margins: np.ndarray[Any, Any], place: int
 ) -> NodeWithScore:
     found: dict[str, Any] = {"rank": ranking.ranks[place]}
-    if len(margins) > 1:
-        chances = [
-            ranking.probability(place, other)
-            if ranking.is_calibrated
-            else _sigmoid(margins[place, other])
-            for other in range(len(margins))
-            if other != place
-        ]
+    chances = [
+        ranking.probability(place, other)
+        if ranking.is_calibrated
+        else _sigmoid(margins[place, other])
+        for other in range(len(margins))
+        if other != place and not {place, other} & ranking.left_out
+    ]
+    if chances:
         found["win_probability"] = sum(chances) / len(chances)
     metadata = {key: v for key, v in given.node.metadata.items() if key not in _ADDED}
     node = given.node.model_copy(

@@ -166,7 +166,7 @@ class Ranking:
             row is better. NaN where the pair was not asked; 0 on the diagonal.
         passes: directional comparisons (or, for a pointwise ranker, answers) a model was run on.
         stopped_because: why no more was asked.
-        goal: what was to be found: ``"best"``, ``"order"``, or which k are the best.
+        goal: what was to be found: ``"best"``, ``"order"``, or which k texts are the best.
         calibrator: what turns margins into probabilities, if the ranker has one.
         left_out: candidates that a cheaper ranker kept from being compared (`ShortlistRanker`).
     """
@@ -198,12 +198,11 @@ class Ranking:
 
     @cached_property
     def utilities(self) -> tuple[float, ...]:
-        """One a candidate: what the model of the matrix takes it to be worth, in logits.
+        """One a candidate: what fits the matrix best, in logits; NaN for one that was left out.
 
-        A difference of two is a margin, free of position bias and shrunk where little was asked.
-        NaN for one that was left out.
+        A difference of two is a margin, free of position bias. This is what a calibrator reads.
         """
-        known = self._posterior.utilities
+        known = self._posterior.estimates
         return tuple(math.nan if place is None else float(known[place]) for place in self._distinct)
 
     def probability(self, i: int, j: int) -> float:
@@ -233,13 +232,11 @@ class Ranking:
     def confidence(self) -> float:
         """How probable it is that `order` is right as far as the `goal` goes.
 
-        Candidates that were left out are taken to be rightly so.
+        An integer goal counts different texts. Candidates that were left out are taken to be
+        rightly so.
         """
         places = [place for i in self.order if (place := self._distinct[i]) is not None]
-        goal = self.goal
-        if isinstance(goal, int):
-            goal = len(set(places[:goal]))
-        return self._belief.reached(goal, list(dict.fromkeys(places)))
+        return self._belief.reached(self.goal, list(dict.fromkeys(places)))
 
     @property
     def position_bias(self) -> float:

@@ -146,6 +146,11 @@ def test_it_is_saved_and_loaded_as_it_is(tmp_path):
         "[]",
         "{}",
         '{"temperature": -1, "steps": [], "errors": [], "before": null, "after": null}',
+        "[" * 100_000,
+        '{"temperature": Infinity, "steps": [], "errors": [], "before": null, "after": null}',
+        '{"temperature": "0.5", "steps": [], "errors": [], "before": null, "after": null}',
+        '{"temperature": ' + "1" * 400 + ', "steps": [], "errors": []}',
+        '{"temperature": 1, "steps": [[0.5, 0.2], [0.9, 0.3]], "errors": []}',
         '{"temperature": NaN, "steps": [], "errors": [], "before": null, "after": null}',
         '{"temperature": 1, "steps": [], "errors": [0.2, 0.1], "before": null, "after": null}',
         '{"temperature": 1, "steps": [], "errors": [NaN], "before": null, "after": null}',
@@ -158,6 +163,36 @@ def test_a_broken_file_is_named(tmp_path, content):
     (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"calibration\.json: no calibration"):
         Calibrator.load(tmp_path)
+
+
+@pytest.mark.parametrize("isotonic", [False, True])
+def test_a_tie_is_a_tie_whoever_came_first_in_the_data(isotonic):
+    """Of preference pairs the chosen answer comes first; a ranker that ties all knows nothing."""
+    tied = Calibrator.fit(np.zeros(200), np.ones(200), isotonic=isotonic)
+    assert float(tied.probability(0.0)) == 0.5
+    assert tied.after.ece == 0.0
+    assert tied.after.brier == 0.25
+    for seed in range(5):
+        margins, wins = drawn(400, seed)
+        fitted = Calibrator.fit(np.append(margins, np.zeros(99)), np.append(wins, np.ones(99)))
+        assert float(fitted.probability(0.0)) == 0.5
+
+
+def test_the_conformal_part_of_many_questions_is_drawn_by_chance():
+    """Easy questions first, hard ones last: both must be among those that are kept."""
+    easy, hard = drawn(21_000, 0, 0.5), drawn(21_000, 1, 50.0)
+    margins, wins = (np.concatenate(both) for both in zip(easy, hard, strict=True))
+    calibrator = Calibrator.fit(margins, wins)
+    assert len(calibrator.errors) == 10_000
+    told = calibrator.probability(margins)
+    sure = np.maximum(told, 1.0 - told) >= calibrator.abstain_below(0.9)
+    assert np.mean(sure & ((told > 0.5) != wins)) <= 0.11
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_margins_may_have_any_scale(scale):
+    margins, wins = drawn(4000, 7)
+    assert Calibrator.fit(margins * scale, wins).after.ece < 0.04
 
 
 # In rankers
@@ -208,7 +243,21 @@ def test_a_comparator_that_cannot_be_saved_says_so(tmp_path):
         scripted().save_pretrained(tmp_path)
 
 
+def test_an_old_calibration_does_not_stay_with_new_weights(tmp_path):
+    ranker = PairRanker()
+    ranker.save_pretrained(tmp_path)
+    PairRanker(ranker.comparator).save_pretrained(tmp_path)
+    assert PairRanker.from_pretrained(tmp_path, device="cpu").calibrator is None
+
+
 # Reliability
+
+
+def test_equal_probabilities_are_in_one_bin_in_whatever_order():
+    told, happened = [0.7] * 1000, [True] * 700 + [False] * 300
+    assert Reliability.of(told, happened).ece == pytest.approx(0.0, abs=1e-9)
+    mixed = [0.6, 0.9] * 500
+    assert len(Reliability.of(mixed, [True] * 1000).bins) == 2
 
 
 def test_reliability_counts_either_side_of_a_pair_alike():

@@ -23,6 +23,7 @@ from transformers import (
     RobertaConfig,
 )
 
+from blender_core.belief.calibrator import Calibrator
 from blender_core.candidates import Task
 from blender_core.errors import CheckpointError, InputError, ModelOutputError
 from blender_core.ranking.pointwise_ranker import PointwiseRanker
@@ -589,3 +590,12 @@ def test_progress_goes_to_stderr(tmp_path, capsys):
     quiet = ranker.rank_many([Task("q", ["a", "b"])])
     assert capsys.readouterr().err == ""
     assert shown[0].scores == quiet[0].scores
+
+
+def test_a_reward_model_is_loaded_with_its_calibration(tmp_path):
+    bert_folder(tmp_path)
+    assert PointwiseRanker.from_pretrained(tmp_path, device="cpu").calibrator is None
+    Calibrator(2.0).save(tmp_path)
+    ranking = PointwiseRanker.from_pretrained(tmp_path, device="cpu").rank("q", ["a", "b"])
+    assert ranking.is_calibrated
+    assert 0.0 < ranking.probability(0, 1) < 1.0

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from blender_core import Active, Blender, ConsensusRanker, PairRanker, Ranking
+from blender_core import Active, Blender, Calibrator, ConsensusRanker, PairRanker, Ranking
 from blender_core.candidates import Candidate
 from blender_core.ranking.schedules import SCHEDULES
 from blender_core.testing import ScriptedComparator, ScriptedFuser
@@ -152,3 +152,38 @@ def test_probabilities_are_worked_out_once():
     texts = (Candidate("a"), Candidate("b"))
     ranking = Ranking(texts, (0, 1), (1, 1), (0.0, 0.0), matrix, 2)
     assert ranking.probability_best is ranking.probability_best
+
+
+def test_scores_of_an_active_ranking_fall_along_its_order():
+    for seed in range(10):
+        schedule = Active(max_passes=5, seed=seed)
+        ranking = noisy(noise=2.0).rank("q", TEXTS, schedule=schedule)
+        scores = [ranking.scores[place] for place in ranking.order]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_an_integer_goal_counts_texts():
+    texts = ["great", "great", "fair", "fair", "poor"]
+    ranking = PairRanker(ScriptedComparator(UTILITY)).rank("q", texts, schedule=Active(goal=2))
+    assert set(ranking.order[:4]) == {0, 1, 2, 3}
+    assert ranking.confidence >= 0.95 or ranking.stopped_because == "every pair was asked"
+
+
+def test_a_margin_does_not_depend_on_how_many_others_there_are():
+    calibrator = Calibrator(0.4)
+    others = ["poor", "fair", "good"]
+    told = [
+        PairRanker(ScriptedComparator(UTILITY), calibrator=calibrator)
+        .rank("q", ["great", *others[:count]])
+        .probability(0, 1)
+        for count in (1, 2, 3)
+    ]
+    assert told[0] == pytest.approx(told[1]) == pytest.approx(told[2])
+
+
+def test_clear_losers_take_nothing_from_the_winner():
+    utility = {"first": 12.0, "second": 10.0} | {f"bad {k}": k / 10 for k in range(60)}
+    ranker = PairRanker(ScriptedComparator(utility), calibrator=Calibrator(0.37))
+    ranking = ranker.rank("q", list(utility))
+    assert ranking.probability_best[0] == pytest.approx(ranking.probability(0, 1), abs=1e-3)
+    assert ranking.confidence > 0.98

@@ -97,6 +97,14 @@ def test_choosing_pairs_loses_no_more_than_any_other_plan(spread, noise):
         assert lost["active", budget] <= min(rivals) + 0.05
 
 
+def test_random_pairs_are_others_for_every_task():
+    worlds = [world(8, 3)] * 12
+    tasks, matrices, _ = (list(part) for part in zip(*worlds, strict=True))
+    points = schedule_curves(tasks, matrices, budgets=(0.1,))
+    share = next(point.best for point in points if point.schedule == "random pairs")
+    assert 0.0 < share < 1.0
+
+
 def test_shortlists_miss_what_the_first_ranker_misjudges():
     def ranking(scores):
         order = tuple(sorted(range(len(scores)), key=lambda k: -scores[k]))
@@ -171,6 +179,19 @@ def test_the_page_of_an_audit_lets_nobody_in():
     page = audit_page(found, "</title><script>alert(1)</script>")
     assert "<script" not in page
     assert "default-src 'none'" in page
+
+
+def test_a_text_is_not_compared_with_itself():
+    found = audited(lambda pair: 1.0 + len(pair.first) - len(pair.second), ["x", "x", "yyyyy"])
+    assert (found.pairs, found.flips) == (2, 0.0)
+
+
+def test_many_candidates_are_audited_by_chance():
+    def logit(pair):
+        return float((int(pair.second) - int(pair.first)) % 3 == 1) - 0.5
+
+    found = audited(logit, [str(k) for k in range(90)])
+    assert 0.05 < found.cycles < 0.5
 
 
 # Plots

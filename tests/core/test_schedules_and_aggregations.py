@@ -18,7 +18,7 @@ SINGLE_ROUND = ("full", "reference")
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
 FIXED = [name for name in SCHEDULES if name != "active"]
 every_fixed_schedule = pytest.mark.parametrize("schedule", FIXED)
-"""Those whose order is that of a consistent matrix, and whose passes are known beforehand."""
+"""Those whose scores are an aggregation's, and whose passes are known beforehand."""
 every_aggregation = pytest.mark.parametrize("aggregation", AGGREGATIONS)
 
 utilities = st.lists(
@@ -84,7 +84,7 @@ def test_twins_have_the_same_rank(aggregation, rows, hole):
     assert scores[0] == scores[-1]
 
 
-@every_schedule
+@every_fixed_schedule
 @given(utility=utilities)
 def test_logits_fill_the_holes_of_a_consistent_matrix(schedule, utility):
     """With graded logits even a sparse schedule recovers all utilities, up to a constant."""

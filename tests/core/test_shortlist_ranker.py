@@ -84,6 +84,24 @@ def test_async_is_the_same(keep):
         np.testing.assert_array_equal(one.matrix, other.matrix)
 
 
+def test_copies_go_on_together_and_count_once():
+    texts = ["same answer", "same answer", "same answer", "same answer", "longer answer!", "x"]
+    ranking = ShortlistRanker(ConsensusRanker(), longer(), keep=2).rank("q", texts)
+    assert ranking.best.text == "longer answer!"
+    assert ranking.left_out == {5}
+    assert ranking.probability(4, 0) == ranking.probability(4, 3) > 0.5
+    assert ranking.probability(0, 1) == 0.5
+
+
+def test_who_an_inner_shortlist_leaves_out_stays_out():
+    inner = ShortlistRanker(PointwiseRanker(Length()), longer(), keep=3)
+    ranking = ShortlistRanker(PointwiseRanker(Length()), inner, keep=8).rank("q", TEXTS)
+    assert len(ranking.left_out) == 7
+    assert {len(TEXTS[i]) for i in ranking.order[:3]} == {8, 9, 10}
+    assert [len(TEXTS[i]) for i in ranking.order] == list(range(10, 0, -1))
+    assert all(ranking.probability_best[i] == 0.0 for i in ranking.left_out)
+
+
 def test_duels_are_the_second_rankers():
     ranker = ShortlistRanker(ConsensusRanker(), longer(), keep=1)
     assert ranker.compare("q", "longer", "short") == 1.0

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +30,9 @@ CALIBRATION_FILE = "calibration.json"
 _LEAST_PAIRS = 20
 _MOST_ERRORS = 10_000
 _TEMPERATURES = (1e-3, 1e4)
-_SURE = 1e-6
+"""Between which one is looked for, in root mean squares of the margins."""
+
+_LEAST = 1e-12
 _SAMPLES = 2000
 
 
@@ -56,12 +57,14 @@ class Calibrator:
     after: Reliability | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise InputError(f"'temperature' must be positive, got {self.temperature!r}")
+        if not 0.0 < self.temperature < np.inf:
+            raise InputError(f"'temperature' must be a positive number, got {self.temperature!r}")
         known, corrected = zip(*self.steps, strict=True) if self.steps else ((), ())
         for name, shares in (("steps", known), ("steps", corrected), ("errors", self.errors)):
             if list(shares) != sorted(shares) or not all(0.0 <= share <= 1.0 for share in shares):
                 raise InputError(f"{name!r} must hold probabilities in ascending order")
+        if any(share < 0.5 for share in (*known, *corrected)):
+            raise InputError("'steps' must hold probabilities of 0.5 and more")
 
     @classmethod
     def fit(
@@ -109,7 +112,8 @@ class Calibrator:
         # One pair a group, drawn by chance: of these, the next one is no different.
         mixed = rng.permutation(len(kept))
         _, one = np.unique(group[kept][mixed], return_index=True)
-        errors = np.where(truth, 1.0 - held, held)[mixed[one]][:_MOST_ERRORS]
+        drawn = mixed[rng.permutation(one)[:_MOST_ERRORS]]
+        errors = np.where(truth, 1.0 - held, held)[drawn]
         return cls(
             fitted.temperature,
             fitted.steps,
@@ -129,14 +133,15 @@ class Calibrator:
         if self.steps:
             known, corrected = zip(*self.steps, strict=True)
             sure = np.interp(sure, known, corrected)
-        return np.where(lead < 0, 1.0 - sure, sure)
+        return np.where(lead < 0, 1.0 - sure, np.where(lead == 0, 0.5, sure))
 
     def abstain_below(self, coverage: float = 0.9) -> float:
         """How sure one must be to decide a pair: say nothing where the probability is below this.
 
         Split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023): of pairs that
-        are exchangeable with those it was fitted on, at most the share 1 - `coverage` is decided
-        and decided wrongly; all others are decided rightly or not at all.
+        are exchangeable with those it was fitted on (one pair by chance of a group by chance, if
+        there were groups), at most the share 1 - `coverage` is decided and decided wrongly, on
+        average; all others are decided rightly or not at all.
 
         Args:
             coverage: from above 0 to below 1.
@@ -163,7 +168,7 @@ class Calibrator:
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``calibration.json`` into a ranker's folder."""
-        text = json.dumps(asdict(self), indent=1)
+        text = json.dumps(asdict(self), indent=1, allow_nan=False)
         (Path(folder) / CALIBRATION_FILE).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -173,26 +178,33 @@ class Calibrator:
         Raises:
             CheckpointError: the file is broken.
         """
+        from pydantic import TypeAdapter, ValidationError
+
         path = Path(folder) / CALIBRATION_FILE
         try:
-            return _read(json.loads(path.read_text(encoding="utf-8")))
+            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError, AttributeError, InputError) as error:
-            raise CheckpointError(f"{path}: no calibration: {error!r:.100}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise CheckpointError(
+                f"{path}: no calibration: {where or 'content'}: {first['msg']:.100}. Calibrate "
+                "again, or remove the file to do without"
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)
 class CalibratedBelief:
-    """A posterior's utilities, seen through a calibrator: a Plackett-Luce model of the labels."""
+    """A posterior's estimates, seen through a calibrator: a Plackett-Luce model of the labels."""
 
     calibrator: Calibrator
     posterior: Posterior
 
     def better(self, i: int, j: int) -> float:
         """How probable it is that candidate i is better than j."""
-        utilities = self.posterior.utilities
-        return float(self.calibrator.probability(utilities[i] - utilities[j]))
+        estimates = self.posterior.estimates
+        return float(self.calibrator.probability(estimates[i] - estimates[j]))
 
     @cached_property
     def best(self) -> Floats:
@@ -208,11 +220,13 @@ class CalibratedBelief:
 
     @cached_property
     def _worths(self) -> Floats:
-        """Logits of the calibrated probabilities as differences, by least squares."""
-        utilities = self.posterior.utilities
-        shares = self.calibrator.probability(utilities[:, None] - utilities[None, :])
-        shares = np.clip(shares, _SURE, 1.0 - _SURE)
-        worths: Floats = np.log(shares / (1.0 - shares)).mean(axis=1)
+        """float64[N]: of whoever is ahead 0, of others the logit of being better than that one."""
+        behind = self.posterior.estimates - self.posterior.estimates.max()
+        if not self.calibrator.steps:
+            plain: Floats = behind / self.calibrator.temperature
+            return plain
+        shares = np.maximum(self.calibrator.probability(behind), _LEAST)
+        worths: Floats = np.log(shares / (1.0 - shares))
         return worths
 
 
@@ -244,39 +258,33 @@ def _temperature(ahead: Floats, right: NDArray[np.bool_]) -> float:
     """The temperature under which the labels are most likely."""
     from scipy.optimize import minimize_scalar
 
-    lead = np.where(right, ahead, -ahead)
+    unit = float(np.sqrt(np.mean(ahead**2))) or 1.0
+    lead = np.where(right, ahead, -ahead) / unit
     found = minimize_scalar(
         lambda log: float(np.logaddexp(0.0, -lead / np.exp(log)).sum()),
         bounds=tuple(np.log(_TEMPERATURES)),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return float(np.exp(found.x))
+    return unit * float(np.exp(found.x))
 
 
 def _steps(sure: Floats, right: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
     """An isotonic regression of how often the answer ahead is right on how probable that was.
 
-    Each pair counts from both sides, so that exchanging the answers changes nothing.
+    It begins at one half: a tie stays one.
     """
     from scipy.optimize import isotonic_regression
 
-    leading = np.maximum(sure, 1.0 - sure)
-    hit = np.where(sure >= 0.5, right, ~right).astype(np.float64)
-    order = np.argsort(leading, kind="stable")
-    fitted = np.maximum(isotonic_regression(hit[order]).x, 0.5)
-    known = leading[order]
+    decided = sure != 0.5
+    leading = np.maximum(sure, 1.0 - sure)[decided]
+    hit = np.where(sure > 0.5, right, ~right)[decided].astype(np.float64)
+    # Equal probabilities are one observation, whatever order they come in.
+    known, group, sizes = np.unique(leading, return_inverse=True, return_counts=True)
+    share = np.bincount(group, hit) / np.maximum(sizes, 1)
+    fitted = np.maximum(isotonic_regression(share, weights=sizes).x, 0.5) if len(known) else share
+    known, fitted = np.append(0.5, known), np.append(0.5, fitted)
     # Of each level, its ends: linear between levels, level within.
     edge = np.flatnonzero(np.diff(fitted) > 0)
     places = np.unique(np.concatenate([[0], edge, edge + 1, [len(known) - 1]]))
     return tuple(zip(known[places].tolist(), fitted[places].tolist(), strict=True))
-
-
-def _read(content: Any) -> Calibrator:
-    measured = [content.get(name) for name in ("before", "after")]
-    return Calibrator(
-        float(content["temperature"]),
-        tuple((float(known), float(corrected)) for known, corrected in content["steps"]),
-        tuple(float(error) for error in content["errors"]),
-        *(None if one is None else Reliability.from_json(one) for one in measured),
-    )

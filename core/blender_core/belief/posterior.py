@@ -104,6 +104,8 @@ class Posterior:
         shapes: float64[R, N + 1, N + 1], covariance for a noise of variance 1.
         scales: float64[R], of the inverse gamma distribution of the noise's variance.
         shape: the shape of that distribution.
+        gram: float64[N + 1, N + 1], the normal equations of what was measured ...
+        moment: float64[N + 1], ... and their right side, in logits.
         unit: root mean square of the logits, about.
         mirrored: whether the comparator answers each pair and its mirror image alike, so that a
             second order tells nothing.
@@ -114,6 +116,8 @@ class Posterior:
     shapes: Floats
     scales: Floats
     shape: float
+    gram: Floats
+    moment: Floats
     unit: float
     mirrored: bool
 
@@ -163,6 +167,8 @@ class Posterior:
             shapes=covariances[kept],
             scales=unit**2 * scales[kept],
             shape=float(shape),
+            gram=gram,
+            moment=unit * moment,
             unit=unit,
             mirrored=bool(twice.any() and (same == twice).all()),
         )
@@ -176,6 +182,17 @@ class Posterior:
     def utilities(self) -> Floats:
         """float64[N]: the mean of each candidate's utility, in logits."""
         return self.mean[:-1]
+
+    @cached_property
+    def estimates(self) -> Floats:
+        """float64[N]: utilities by least squares, in logits.
+
+        The prior does not draw them to each other, so that a margin of a consistent comparator is
+        the same however many other candidates there are.
+        """
+        solved = np.linalg.pinv(self.gram, hermitian=True) @ self.moment
+        estimates: Floats = np.round(solved[:-1], 9) + 0.0
+        return estimates
 
     @cached_property
     def noise(self) -> float:

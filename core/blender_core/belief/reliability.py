@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Bin", "Reliability"]
+__all__ = ["Bin", "Reliability", "equal_parts"]
 
 _BINS = 10
 
@@ -33,8 +32,9 @@ class Reliability:
     """Probabilities against what happened.
 
     Attributes:
-        ece: expected calibration error: the mean distance between what bins of equal size were
-            told and what happened in them, weighted by their size (Naeini et al. 2015).
+        ece: expected calibration error: the mean distance between what bins of about equal size
+            were told and what happened in them, weighted by their size (Naeini et al. 2015).
+            Equal probabilities are in one bin.
         brier: mean squared distance between a probability and what happened (0 or 1).
         count: events.
         bins: by probability, ascending.
@@ -51,6 +51,7 @@ class Reliability:
 
         A pair of answers is two events, of which one happens. The one that was taken to be more
         probable is looked at: probabilities below one half are turned over with what happened.
+        Of one half, each of the two happened by half.
 
         Args:
             probabilities: float[n].
@@ -61,20 +62,22 @@ class Reliability:
         """
         told = np.asarray(probabilities, dtype=np.float64)
         came = np.asarray(happened).astype(np.float64)
+        brier = float(np.mean((told - came) ** 2)) if len(told) else 0.0
         low = told < 0.5
         told, came = np.where(low, 1.0 - told, told), np.where(low, 1.0 - came, came)
-        order = np.argsort(told, kind="stable")
-        parts = [part for part in np.array_split(order, _BINS) if len(part)]
+        came[told == 0.5] = 0.5
         bins = tuple(
-            Bin(float(told[part].mean()), float(came[part].mean()), len(part)) for part in parts
+            Bin(float(told[part].mean()), float(came[part].mean()), len(part))
+            for part in equal_parts(told, _BINS)
         )
         count = len(told)
         ece = sum(one.count * abs(one.told - one.happened) for one in bins) / max(count, 1)
-        brier = float(np.mean((told - came) ** 2)) if count else 0.0
         return cls(round(ece, 9), round(brier, 9), count, bins)
 
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Reliability:
-        """From what `dataclasses.asdict` makes of one."""
-        bins = tuple(Bin(**one) for one in content["bins"])
-        return cls(content["ece"], content["brier"], content["count"], bins)
+
+def equal_parts(values: NDArray[np.float64], number: int) -> list[NDArray[np.intp]]:
+    """Places of values in parts of about equal size, ascending; equal values stay together."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(sizes) - sizes / 2.0
+    part = (middle * number / max(len(values), 1)).astype(np.intp)[group]
+    return [np.flatnonzero(part == one) for one in np.unique(part)]

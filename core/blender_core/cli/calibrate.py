@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blender_core.cli import judged, options, reports
+from blender_core.cli.messages import FAILED, say
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.errors import InputError
 
@@ -66,16 +68,20 @@ def calibrate(
     from blender_core.evaluation.audit_page import calibration_page
 
     files.write(asdict(calibrator), calibration_page(calibrator, ranker), _told(calibrator))
+    if given.left_out:
+        say(f"{given.left_out} records were left out")
+        raise typer.Exit(FAILED)
 
 
 def _told(calibrator: Calibrator) -> str:
     before, after = calibrator.before, calibrator.after
     if before is None or after is None:
         return ""
+    least = math.ceil(1e4 * min(calibrator.abstain_below(0.9), 1.0)) / 1e4  # not less than it is
     return (
         f"temperature {calibrator.temperature:.3f}\n"
         f"on {after.count} held-out pairs: ECE {before.ece:.3f} -> {after.ece:.3f}, "
         f"Brier {before.brier:.3f} -> {after.brier:.3f}\n"
-        f"to be wrong in at most 10 % of all pairs, decide none below "
-        f"{calibrator.abstain_below(0.9):.3f}"
+        f"decide no pair below {least:.4f}: then at most 10 % of pairs by chance, one of a "
+        "question, are decided wrongly"
     )

@@ -10,9 +10,10 @@ from blender_core.comparison.checkpoints.files import read_json, resolve
 from blender_core.comparison.checkpoints.layouts import is_late
 
 if TYPE_CHECKING:
+    from blender_core.belief.calibrator import Calibrator
     from blender_core.comparison.comparator import StreamingComparator
 
-__all__ = ["SHIPPED", "load_comparator"]
+__all__ = ["SHIPPED", "load_calibrator", "load_comparator"]
 
 SHIPPED = Path(__file__).with_name("shipped") / "pairranker-mini"
 """The folder of the checkpoint that comes with the package."""
@@ -43,3 +44,18 @@ def load_comparator(
     from blender_core.comparison.cross_encoder import CrossEncoder
 
     return CrossEncoder.from_pretrained(model, base_model=base_model, **access, **options)
+
+
+def load_calibrator(model: str | PathLike[str], **access: Any) -> Calibrator | None:
+    """The calibration that lies beside a checkpoint, if there is one.
+
+    Args:
+        model: hub id or folder.
+        access: how it is reached, as of `resolve`.
+
+    Raises:
+        CheckpointError: it is broken.
+    """
+    from blender_core.belief.calibrator import CALIBRATION_FILE, Calibrator
+
+    return Calibrator.load(resolve(model, **access, allow_patterns=[CALIBRATION_FILE]))

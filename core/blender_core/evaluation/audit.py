@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -128,7 +129,7 @@ def audit(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pairs:
-    """All unordered pairs that were asked in both orders, float64[n] each."""
+    """All unordered pairs of different texts that were asked in both orders, float64[n] each."""
 
     forth: Floats
     back: Floats
@@ -142,7 +143,9 @@ class _Pairs:
         for ranking in rankings:
             i, j = np.triu_indices(len(ranking.candidates), 1)
             forth, back = ranking.matrix[i, j].astype(float), ranking.matrix[j, i].astype(float)
-            asked = ~np.isnan(forth + back)
+            texts = [candidate.text for candidate in ranking.candidates]
+            same = np.array([texts[a] == texts[b] for a, b in zip(i, j, strict=True)], dtype=bool)
+            asked = ~np.isnan(forth + back) & ~same
             lengths = np.array([float(len(each.text)) for each in ranking.candidates])
             long, short = np.maximum(lengths[i], lengths[j]), np.minimum(lengths[i], lengths[j])
             parts = (
@@ -198,14 +201,20 @@ def _cycles(margins: Sequence[Floats]) -> float | None:
     rng = np.random.default_rng(0)
     found = seen = 0
     for margin in margins:
-        triples = np.array([*combinations(range(len(margin)), 3)], dtype=np.intp).reshape(-1, 3)
-        if len(triples) > _TRIPLES:
-            triples = triples[rng.choice(len(triples), _TRIPLES, replace=False)]
+        triples = _triples(len(margin), rng)
         a, b, c = triples.T
         turns = np.sign(margin[a, b]) + np.sign(margin[b, c]) + np.sign(margin[c, a])
         found += int((np.abs(turns) == 3).sum())
         seen += int((~np.isnan(turns)).sum())
     return found / seen if seen else None
+
+
+def _triples(count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """intp[n, 3]: all triples, or where these are many some of them by chance."""
+    if math.comb(count, 3) <= _TRIPLES:
+        return np.array([*combinations(range(count), 3)], dtype=np.intp).reshape(-1, 3)
+    drawn = np.sort(rng.integers(count, size=(_TRIPLES, 3)), axis=1)
+    return drawn[(np.diff(drawn, axis=1) > 0).all(axis=1)]
 
 
 def _mean(values: Floats) -> float | None:

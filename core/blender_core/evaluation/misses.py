@@ -19,10 +19,10 @@ KEPT = (2, 4, 6, 8, 12, 16, 24, 32)
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Shortlists of one length, over the tasks that have more candidates.
+    """Shortlists of one length, over the tasks that have more different texts.
 
     Attributes:
-        keep: how many candidates go on.
+        keep: how many of them go on.
         tasks: how many tasks have more.
         missed: share of them whose best, by the dear ranker, does not go on.
         worth_lost: by how much the best of those who go on is worth less than the best of all, by
@@ -54,10 +54,11 @@ def misses(
         lost = []
         losses = []
         for first, second, worth in zip(cheap, dear, worths, strict=True):
-            if len(first.order) <= keep:
+            texts = [candidate.text for candidate in first.candidates]
+            by_first = [*dict.fromkeys(texts[place] for place in first.order)]
+            if len(by_first) <= keep:
                 continue
-            on = set(first.order[:keep])
-            pick = next(place for place in second.order if place in on)
+            pick = next(place for place in second.order if texts[place] in by_first[:keep])
             lost.append(pick != second.order[0])
             losses.append(float(worth[second.order[0]] - worth[pick]))
         known = [loss for loss in losses if not np.isnan(loss)]

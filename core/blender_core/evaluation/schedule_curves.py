@@ -30,7 +30,6 @@ from blender_core.ranking.schedules import (
     Rounds,
     Schedule,
 )
-from blender_core.ranking.schedules.active import places
 
 __all__ = ["BUDGETS", "Point", "RandomPairs", "Replay", "Truncated", "replayed", "schedule_curves"]
 
@@ -88,7 +87,7 @@ class RandomPairs:
         pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
         chosen = np.random.default_rng(self.seed).permutation(len(pairs))[: self.max_passes]
         matrix = yield [pairs[place] for place in chosen]
-        return Ending(places(Posterior.of(matrix)))
+        return Ending(scores=Posterior.of(matrix).utilities.tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ def schedule_curves(
         seed: of random lines and pairs.
         on_task: called after each task.
     """
-    plans = [*_plans(budgets, seed)]
+    plans = [*_plans(budgets)]
     runs: list[list[Replay]] = [[] for _ in plans]
     fulls = []
     for task, matrix in zip(tasks, matrices, strict=True):
@@ -171,7 +170,7 @@ def schedule_curves(
             passes = None
             if plan.budget is not None:
                 passes = max(1, round(plan.budget * matrix.size * (1 - 1 / len(matrix))))
-            run.append(replayed(task, matrix, plan.schedule(passes)))
+            run.append(replayed(task, matrix, plan.schedule(passes, seed + len(run))))
         on_task()
     return [
         _point(plan, run, fulls, worths)
@@ -188,25 +187,29 @@ def _is_cut(run: Sequence[Replay]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A schedule for a number of passes; None: as many as it likes."""
+    """A schedule for a number of passes (None: as many as it likes) and the seed of a task."""
 
     name: str
     budget: float | None
-    schedule: Callable[[int | None], Schedule]
+    schedule: Callable[[int | None, int], Schedule]
     is_fixed: bool = False
 
 
-def _plans(budgets: Sequence[float], seed: int) -> Iterator[_Plan]:
+def _plans(budgets: Sequence[float]) -> Iterator[_Plan]:
     for budget in budgets:
-        yield _Plan("active", budget, lambda n: Active(confidence=_NEVER_SURE, max_passes=n))
-    yield _Plan("active, stops by itself", None, lambda _: Active())
+        yield _Plan(
+            "active",
+            budget,
+            lambda passes, seed: Active(confidence=_NEVER_SURE, max_passes=passes, seed=seed),
+        )
+    yield _Plan("active, stops by itself", None, lambda _, seed: Active(seed=seed))
     for budget in budgets:
-        yield _Plan("random pairs", budget, lambda n: RandomPairs(n, seed))
-    fixed: dict[str, Schedule] = {
-        "knockout": Knockout(),
-        "bubble": Bubble(seed=seed),
-        "reference": Reference(),
-        "full": Full(),
+        yield _Plan("random pairs", budget, RandomPairs)
+    fixed: dict[str, Callable[[int], Schedule]] = {
+        "knockout": lambda _: Knockout(),
+        "bubble": lambda seed: Bubble(seed=seed),
+        "reference": lambda _: Reference(),
+        "full": lambda _: Full(),
     }
     for name, schedule in fixed.items():
         for budget in budgets if name in ("knockout", "bubble") else ():
@@ -214,8 +217,8 @@ def _plans(budgets: Sequence[float], seed: int) -> Iterator[_Plan]:
         yield _Plan(name, None, partial(_truncated, schedule), is_fixed=True)
 
 
-def _truncated(schedule: Schedule, passes: int | None) -> Schedule:
-    return schedule if passes is None else Truncated(schedule, passes)
+def _truncated(make: Callable[[int], Schedule], passes: int | None, seed: int) -> Schedule:
+    return make(seed) if passes is None else Truncated(make(seed), passes)
 
 
 def _point(
@@ -251,6 +254,9 @@ def _point(
 
 
 def _overlap(ranking: Ranking, full: Ranking) -> float:
-    """The share of the full matrix's 3 best that are among the ranking's 3 best."""
-    best = set(full.order[:_TOP])
-    return len(best & set(ranking.order[:_TOP])) / len(best)
+    """The share of the full matrix's 3 best texts that are among the ranking's 3 best."""
+    best, found = (
+        set([*dict.fromkeys(one.candidates[place].text for place in one.order)][:_TOP])
+        for one in (full, ranking)
+    )
+    return len(best & found) / len(best)

@@ -39,15 +39,17 @@ def rank_flow(
     texts = [candidate.text for candidate in task.candidates]
     told = list(dict.fromkeys(texts)) if getattr(schedule, "distinct", False) else texts
     matrix, ending, passes = yield from _comparisons(task.source, told, schedule)
-    tiers = ending.tiers
-    if told is not texts:
-        places = [told.index(text) for text in texts]
-        matrix = matrix[np.ix_(places, places)]
-        tiers = None if tiers is None else [tiers[place] for place in places]
+    places = [told.index(text) for text in texts] if told is not texts else range(len(texts))
+    matrix = matrix[np.ix_(places, places)]
     matrix.setflags(write=False)
-    scores = _scores(aggregation, matrix)
-    keys = [scores] if tiers is None else [[-tier for tier in tiers], scores]
-    order, ranks = order_and_ranks(*keys)
+    if ending.scores is None:
+        scores = _scores(aggregation, matrix)
+    else:
+        scores = tuple(float(ending.scores[place]) for place in places)
+    tiers = [0.0] * len(texts)
+    if ending.tiers is not None:
+        tiers = [-float(ending.tiers[place]) for place in places]
+    order, ranks = order_and_ranks(tiers, scores)
     return Ranking(
         task.candidates,
         order,
@@ -90,8 +92,9 @@ def _comparisons(
         seen.setflags(write=False)
         rounds.reply(seen)
     ending = rounds.result or Ending()
-    if ending.tiers is not None and len(ending.tiers) != len(texts):
-        raise InputError(f"the schedule gave {len(ending.tiers)} tiers for {len(texts)} candidates")
+    for name, given in (("tiers", ending.tiers), ("scores", ending.scores)):
+        if given is not None and len(given) != len(texts):
+            raise InputError(f"the schedule gave {len(given)} {name} for {len(texts)} candidates")
     return matrix, ending, len(answers)
 
 

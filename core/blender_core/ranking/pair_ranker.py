@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blender_core.candidates import Answers, Pair, Ranking, Task, checked_all
@@ -124,9 +125,7 @@ class PairRanker(Ranker):
             CheckpointError: the folder is no checkpoint of a known layout, a file is broken, or
                 weights are missing or left over.
         """
-        from blender_core.belief.calibrator import CALIBRATION_FILE, Calibrator
-        from blender_core.comparison.checkpoints.files import resolve
-        from blender_core.comparison.loading import load_comparator
+        from blender_core.comparison.loading import load_calibrator, load_comparator
 
         comparator = load_comparator(
             model,
@@ -141,34 +140,32 @@ class PairRanker(Ranker):
             source_max_length=source_max_length,
             candidate_max_length=candidate_max_length,
         )
-        folder = resolve(
+        calibrator = load_calibrator(
             model,
             revision=revision,
             cache_folder=cache_folder,
             local_files_only=local_files_only,
             token=token,
-            allow_patterns=[CALIBRATION_FILE],
         )
-        return cls(
-            comparator,
-            schedule=schedule,
-            aggregation=aggregation,
-            calibrator=Calibrator.load(folder),
-        )
+        return cls(comparator, schedule=schedule, aggregation=aggregation, calibrator=calibrator)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
-        """Write the comparator's checkpoint, and the calibration if there is one.
+        """Write the comparator's checkpoint, and the calibration; without one, there is none then.
 
         Raises:
             InputError: the comparator is not one that can be saved.
             OSError: the folder cannot be written.
         """
+        from blender_core.belief.calibrator import CALIBRATION_FILE
+
         save = getattr(self.comparator, "save_pretrained", None)
         if save is None:
             raise InputError(f"{type(self.comparator).__name__} has no save_pretrained(folder)")
         save(folder)
         if self.calibrator is not None:
             self.calibrator.save(folder)
+        else:
+            (Path(folder) / CALIBRATION_FILE).unlink(missing_ok=True)
 
     def planned(
         self,

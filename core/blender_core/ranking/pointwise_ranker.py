@@ -69,6 +69,8 @@ class PointwiseRanker(Ranker):
     ) -> PointwiseRanker:
         """Load a reward model or another pointwise ranker from a hub id or a folder.
 
+        A ``calibration.json`` beside it, if there is one, calibrates the probabilities.
+
         Args:
             model: hub id or folder.
             device: where to compute; None takes an accelerator if there is one.
@@ -95,23 +97,30 @@ class PointwiseRanker(Ranker):
                 missing or left over, or a classifier has not exactly one output.
             InputError: an argument is not usable.
         """
+        from blender_core.comparison.loading import load_calibrator
         from blender_core.comparison.pointwise.loading import load_scorer
 
-        return cls(
-            load_scorer(
-                model,
-                device=device,
-                dtype=dtype,
-                revision=revision,
-                cache_folder=cache_folder,
-                local_files_only=local_files_only,
-                token=token,
-                base_model=base_model,
-                max_batch_tokens=max_batch_tokens,
-                max_length=max_length,
-                format=format,
-            )
+        scorer = load_scorer(
+            model,
+            device=device,
+            dtype=dtype,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+            base_model=base_model,
+            max_batch_tokens=max_batch_tokens,
+            max_length=max_length,
+            format=format,
         )
+        calibrator = load_calibrator(
+            model,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+        )
+        return cls(scorer, calibrator=calibrator)
 
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
         """Rank many tasks; all their answers are one call of the scorer.

@@ -21,7 +21,8 @@ class ShortlistRanker(Ranker):
 
     The first ranker, one that costs little, orders them all; its best go on to the second one,
     which orders these. Those who were left out come after them, in the first ranker's order. A
-    task of no more candidates than go on is the second ranker's alone.
+    task of no more texts than go on is the second ranker's alone. Copies of a text count once, and
+    go on together.
 
     A good answer that the first ranker misjudges is lost: ``blended-llm bench-schedules`` measures
     how often that happens.
@@ -29,7 +30,7 @@ class ShortlistRanker(Ranker):
     Args:
         first: such as a `ConsensusRanker` or a reward model in a `PointwiseRanker`.
         second: such as a `PairRanker`.
-        keep: how many go on.
+        keep: how many different texts go on.
 
     Raises:
         InputError: one of them is no ranker, or `keep` is no whole number of at least 1.
@@ -71,9 +72,9 @@ class ShortlistRanker(Ranker):
         """
         asked = list(checked_all(tasks))
         long = [task for task in asked if self._is_long(task)]
-        lists = self._shortlists(asked, self.first.rank_many(long, show_progress=show_progress))
-        short = [shortlist.task for shortlist in lists]
-        seconds = self.second.rank_many(short, show_progress=show_progress)
+        bar = {"show_progress": True} if show_progress else {}  # not every ranker has bars
+        lists = self._shortlists(asked, self.first.rank_many(long, **bar))
+        seconds = self.second.rank_many([shortlist.task for shortlist in lists], **bar)
         return list(map(_Shortlist.whole, lists, seconds))
 
     async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
@@ -101,7 +102,7 @@ class ShortlistRanker(Ranker):
         return await self.second.arank_completely(tasks)
 
     def _is_long(self, task: Task) -> bool:
-        return len(task.candidates) > self.keep
+        return len({candidate.text for candidate in task.candidates}) > self.keep
 
     def _shortlists(self, tasks: Sequence[Task], firsts: Iterable[Ranking]) -> list[_Shortlist]:
         """Of each task who goes on, given the first rankings of the long ones, in their order."""
@@ -131,7 +132,9 @@ class _Shortlist:
         """The first ones of a ranking, or all."""
         if first is None:
             return cls(task, list(range(len(task.candidates))), None)
-        kept = sorted(first.order[:keep])
+        texts = [candidate.text for candidate in task.candidates]
+        on = [*dict.fromkeys(texts[place] for place in first.order)][:keep]
+        kept = [place for place, text in enumerate(texts) if text in on]
         return cls(task.with_candidates([task.candidates[i] for i in kept]), kept, first)
 
     def whole(self, second: Ranking) -> Ranking:
@@ -163,5 +166,5 @@ class _Shortlist:
             scores=tuple(scores),
             matrix=matrix,
             passes=self.first.passes + second.passes,
-            left_out=frozenset(out),
+            left_out=frozenset(out) | {self.kept[place] for place in second.left_out},
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from blender_core.errors import InputError
-from blender_core.ranking.schedules.active import Active
+from blender_core.ranking.schedules.active import Active, active_for
 from blender_core.ranking.schedules.bubble import Bubble
 from blender_core.ranking.schedules.full import Full
 from blender_core.ranking.schedules.knockout import Knockout
@@ -23,6 +23,7 @@ __all__ = [
     "Round",
     "Rounds",
     "Schedule",
+    "active_for",
     "schedule_named",
 ]
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from blender_core import checks
 from blender_core.belief.posterior import Floats, Goal, Posterior
 from blender_core.candidates import StopReason
-from blender_core.ranking.schedules.schedule import Ending, Round, Rounds
+from blender_core.ranking.schedules.schedule import Ending, Round, Rounds, Schedule
 
-__all__ = ["Active", "places"]
+__all__ = ["Active", "active_for"]
 
 _CONTRASTS = 32
 """Contrasts that are looked at when pairs are chosen: the most doubtful."""
@@ -25,6 +25,11 @@ _STEPS = 64
 
 _HARDLY_WRONG = 1e-6
 """Added to how doubtful a contrast is, so that there is always something to ask."""
+
+_TRIES = 3
+"""Comparisons of a candidate that may fail before it is left as unknown as it is."""
+
+_NO_LIMIT = 2**53
 
 _TOKEN = 4.0
 """Characters."""
@@ -39,10 +44,11 @@ class Active:
     probable it is that the two are in the wrong order. At any moment there is a usable ranking.
 
     Args:
-        goal: ``"best"``, an integer k for the set of the k best, or ``"order"``.
+        goal: ``"best"``, an integer k for the set of the k best texts, or ``"order"``.
         confidence: stop when the goal is reached with this probability.
         max_passes: stop after so many comparisons.
-        max_seconds: stop after so many seconds, at the end of a round.
+        max_seconds: stop after so many seconds, at the end of a round. Of tasks that are ranked
+            together, each has the time in which the others are asked too.
         max_tokens: stop before the answers that were shown exceed this; a token is taken to be
             four characters, and the question is not counted.
         seed: of the first round's pairs.
@@ -80,35 +86,39 @@ class Active:
     def rounds(self, lengths: Sequence[int]) -> Rounds:
         """Plan the comparisons of one task; see `Schedule.rounds`.
 
-        The tiers are the order of the posterior's means: it knows of the position bias, which
-        scores of a matrix with holes do not.
+        The scores are the utilities' means: they know of the position bias and of how little was
+        asked, which an aggregation of a matrix with holes does not.
         """
         count = len(lengths)
         budget = _Budget.of(self, lengths)
         asked = np.eye(count, dtype=bool)
-        known = None
+        scores = None
         # There is no doubt about which N of N are the best: all are compared once, and that is it.
         is_trivial = isinstance(self.goal, int) and self.goal >= count
         batch = _chain(count, count if is_trivial else count // 2 + 1, self.seed)
         while batch := budget.cut(batch):
             for pair in batch:
                 asked[pair] = True
-            posterior = Posterior.of((yield batch))
-            known = places(posterior)
+            matrix = yield batch
+            posterior = Posterior.of(matrix)
+            scores = posterior.utilities.tolist()
             contrasts = self._contrasts(posterior)
             wrong = 1.0 - posterior.better(*contrasts, nearly=True)
-            # Whoever was never compared is in doubt, however unlikely it is to be any good.
-            unseen = (asked | asked.T).sum(axis=1) == 1
+            # Whoever was never compared is in doubt, however unlikely it is to be any good; but
+            # not for ever, where comparing it fails.
+            answered = ~np.isnan(matrix)
+            tries = asked.sum(axis=0) + asked.sum(axis=1) - 2
+            unseen = (answered.sum(axis=0) + answered.sum(axis=1) == 2) & (tries < _TRIES)
             wrong[unseen[contrasts[0]] | unseen[contrasts[1]]] = 0.5
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
             in_doubt = unseen.any() or wrong.max(initial=0.0) > 1.0 - self.confidence
             if not in_doubt and posterior.settled(self.goal, self.confidence):
-                return Ending(known, "settled", self.goal)
+                return Ending(scores=scores, because="settled", goal=self.goal)
             if posterior.mirrored:  # the other order of what was asked tells nothing
-                asked |= asked.T
+                asked |= answered.T
             number = _size(count, int(asked.sum()) - count)
             batch = _most_telling(posterior, asked, (*contrasts, wrong), number)
-        return Ending(known, budget.spent, self.goal)
+        return Ending(scores=scores, because=budget.spent, goal=self.goal)
 
     def _contrasts(self, posterior: Posterior) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The differences on which the goal hangs: the first of each should be the better."""
@@ -118,6 +128,11 @@ class Active:
         k = 1 if self.goal == "best" else int(self.goal)
         inside, outside = order[:k], order[k:]
         return np.repeat(inside, len(outside)), np.tile(outside, len(inside))
+
+
+def active_for(schedule: str | Schedule, top: int | None) -> str | Schedule:
+    """A schedule where the `top` best are wanted: `Active` by its name is told so."""
+    return Active(goal=top) if schedule == "active" and top is not None and top > 1 else schedule
 
 
 @dataclass(slots=True)
@@ -134,7 +149,7 @@ class _Budget:
     def of(cls, limits: Active, lengths: Sequence[int]) -> _Budget:
         """The budget of one task, whose time begins now."""
         passes, tokens, seconds = (
-            np.inf if limit is None else float(limit)
+            np.inf if limit is None else float(min(limit, _NO_LIMIT))
             for limit in (limits.max_passes, limits.max_tokens, limits.max_seconds)
         )
         return cls(lengths, passes, _TOKEN * tokens, time.monotonic() + seconds)
@@ -163,11 +178,6 @@ def _chain(count: int, links: int, seed: int) -> Round:
     """Each with the next one, through so many of the candidates: each pair adds one more."""
     line = np.random.default_rng(seed).permutation(count).tolist()
     return [*pairwise(line[:links])]
-
-
-def places(posterior: Posterior) -> list[int]:
-    """The place of each candidate, 0 = best; equal ones share it."""
-    return [int(np.sum(posterior.utilities > utility)) for utility in posterior.utilities]
 
 
 def _size(count: int, asked: int) -> int:
@@ -249,5 +259,5 @@ def _highest(gain: Floats, number: int) -> list[int]:
     """Flat places of the highest numbers, ties in the order of places."""
     if number == 1:
         return [int(gain.argmax())]
-    places: list[int] = np.argsort(-gain, axis=None, kind="stable")[:number].tolist()
-    return places
+    highest: list[int] = np.argsort(-gain, axis=None, kind="stable")[:number].tolist()
+    return highest

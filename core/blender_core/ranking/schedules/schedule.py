@@ -27,11 +27,14 @@ class Ending:
     Args:
         tiers: one a candidate, 0 = best, where the course of the tournament decides before the
             scores do (the survivor of a knockout is the best, whatever it scored); else None.
+        scores: one a candidate, higher is better, where the schedule itself knows better than an
+            aggregation of what it left out; else None.
         because: why it asked no more.
         goal: what it set out to find.
     """
 
     tiers: Sequence[int] | None = None
+    scores: Sequence[float] | None = None
     because: StopReason = "done"
     goal: Goal = "best"
 
