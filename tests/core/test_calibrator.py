@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blender_core import Calibrator, JointRanker, PairRanker
+from blender_core import Active, Calibrator, JointRanker, PairRanker
 from blender_core.belief.reliability import Reliability
 from blender_core.errors import CheckpointError, InputError
 from blender_core.testing import ScriptedComparator
@@ -215,7 +215,13 @@ def test_a_ranking_says_whether_it_is_calibrated_and_what_the_labels_would_say()
     # Luce's choice: with a temperature alone, the shares are a softmax of the utilities.
     worths = np.exp(np.array(plain.utilities) / 2.0)
     np.testing.assert_allclose(fitted.probability_best, worths / worths.sum(), rtol=1e-6)
-    assert fitted.confidence == pytest.approx(fitted.probability_best[1], abs=0.03)
+    assert fitted.confidence == fitted.probability_best[1]
+    by_order = scripted(calibrator=Calibrator(2.0)).rank(
+        "q", texts, schedule=Active(goal="order", confidence=0.5)
+    )
+    # The best first, and then the second before the third.
+    then = fitted.probability(2, 0)
+    assert by_order.confidence == pytest.approx(fitted.confidence * then, abs=0.06)
 
 
 def test_what_is_shipped_is_calibrated():
