@@ -1,8 +1,8 @@
 """The active schedule on comparisons whose truth is known.
 
-Utilities are drawn from N(0, spread), the noise of a comparison from N(0, 1), the position bias
-from N(0, 0.5). The full matrix's pick is compared with that of a second full matrix under noise
-drawn anew; the active schedule's with both.
+Utilities are drawn from a normal distribution with a standard deviation of `spread`, the noise of
+a comparison with 1, the position bias with 0.5. The full matrix's pick is compared with that of a
+second full matrix under noise drawn anew; the active schedule's with both.
 """
 
 from __future__ import annotations

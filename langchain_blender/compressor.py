@@ -40,7 +40,7 @@ class PairRankerCompressor(BaseDocumentCompressor):
         ranker: compares; None is the shipped `PairRanker()`.
         top_n: how many documents are returned; None for all of them.
         schedule: which pairs are compared, for a `PairRanker`: ``"full"`` compares all N(N-1),
-            ``"knockout"`` finds the best of a long list with N-1 or fewer, ``"active"`` the
+            ``"knockout"`` finds the best of a long list with 2(N-1) or fewer, ``"active"`` the
             `top_n` best with as few as that takes. None is the ranker's.
 
     Raises:

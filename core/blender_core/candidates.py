@@ -144,8 +144,8 @@ class Task:
 StopReason = Literal[
     "done", "settled", "every pair was asked", "max_passes", "max_tokens", "max_seconds"
 ]
-"""Why a schedule asked no more: it has a fixed plan (``done``), further comparisons are not
-expected to change what was to be found (``settled``), or there was nothing left to ask with."""
+"""Why a schedule asked no more: it has a fixed plan (``done``), the goal is reached with the
+confidence that was wanted (``settled``), or there was nothing left to ask, or to ask with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,9 +265,22 @@ class Ranking:
     def _posterior(self) -> Posterior:
         from blender_core.belief.posterior import Posterior
 
-        first = {place: i for i, place in reversed([*enumerate(self._distinct)])}
-        kept = sorted(i for place, i in first.items() if place is not None)
-        return Posterior.of(self.matrix[kept][:, kept])
+        return Posterior.of(self._of_texts())
+
+    def _of_texts(self) -> NDArray[np.float32]:
+        """The matrix of the different texts that were not left out; of copies any may be asked."""
+        import numpy as np
+
+        places = self._distinct
+        if places == tuple(range(len(places))):
+            return self.matrix
+        count = len({*places} - {None})
+        merged = np.full((count, count), np.nan, dtype=np.float32)
+        for i, j in np.argwhere(~np.isnan(self.matrix))[::-1].tolist():
+            row, column = places[i], places[j]
+            if row is not None and column is not None and row != column:
+                merged[row, column] = self.matrix[i, j]
+        return merged
 
     @cached_property
     def _belief(self) -> Belief:

@@ -8,7 +8,17 @@ import math
 import numpy as np
 import pytest
 
-from blender_core import Active, Blender, Calibrator, ConsensusRanker, PairRanker, Ranking
+from blender_core import (
+    Active,
+    Blender,
+    Calibrator,
+    ConsensusRanker,
+    JointRanker,
+    PairRanker,
+    Ranking,
+    ShortlistRanker,
+    Task,
+)
 from blender_core.candidates import Candidate
 from blender_core.ranking.schedules import SCHEDULES
 from blender_core.testing import ScriptedComparator, ScriptedFuser
@@ -90,10 +100,30 @@ def test_a_budget_of_tokens_counts_the_answers_that_were_shown():
 @pytest.mark.parametrize("goal", ["best", "order", 1, 2, 4, 9])
 def test_confidence_is_about_the_goal(goal):
     ranking = noisy(noise=1.0).rank("q", TEXTS, schedule=Active(goal=goal, confidence=0.6))
-    assert ranking.goal == goal
-    assert 0.0 <= ranking.confidence <= 1.0
-    if goal in (4, 9):
-        assert ranking.confidence == 1.0
+    assert ranking.goal == ("order" if goal in (4, 9) else goal)
+    assert 0.6 <= ranking.confidence <= 1.0
+
+
+def test_one_thing_is_more_certain_than_another():
+    """The order is right at most as often as the 2 best are these, or the best is this one."""
+    rankings = [
+        noisy(noise=1.0).rank("q", TEXTS, schedule=Active(goal=goal, confidence=1 - 1e-9))
+        for goal in ("order", 2, "best")
+    ]
+    assert len({ranking.passes for ranking in rankings}) == 1  # all pairs: the same matrix
+    by_order, two, best = (ranking.confidence for ranking in rankings)
+    assert 0.0 < by_order < min(two, best) < 1.0
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_copies_share_what_is_known_of_any_of_them(schedule):
+    """A knockout may ask of one copy what it does not ask of the other."""
+    texts = ["fair", "great", "fair", "poor", "fair", "good"]
+    ranking = noisy(noise=0.1).rank("q", texts, schedule=schedule)
+    assert ranking.probability_best[0] == ranking.probability_best[2] == ranking.probability_best[4]
+    assert ranking.utilities[1] == max(ranking.utilities)
+    assert ranking.utilities[3] == min(ranking.utilities)
+    assert ranking.best.text == "great"
 
 
 def test_the_same_text_twice_is_one_answer():
@@ -174,11 +204,20 @@ def test_a_margin_does_not_depend_on_how_many_others_there_are():
     others = ["poor", "fair", "good"]
     told = [
         PairRanker(ScriptedComparator(UTILITY), calibrator=calibrator)
-        .rank("q", ["great", *others[:count]])
+        .rank("q", ["great", *others[:count]], schedule=schedule)
         .probability(0, 1)
         for count in (1, 2, 3)
+        for schedule in ("full", "bubble", Active(max_passes=count))
     ]
-    assert told[0] == pytest.approx(told[1]) == pytest.approx(told[2])
+    np.testing.assert_allclose(told, told[0], atol=1e-4)
+
+
+def test_what_no_chain_of_answers_links_is_open():
+    ranker = PairRanker(ScriptedComparator(UTILITY), calibrator=Calibrator(0.1))
+    ranking = ranker.rank("q", ["great", "fair", "good", "poor"], schedule=Active(max_passes=1))
+    told = {ranking.probability(i, j) for i in range(4) for j in range(i)}
+    assert 0.5 in told
+    assert len(told) == 2  # and the one pair that was asked
 
 
 def test_clear_losers_take_nothing_from_the_winner():
@@ -187,3 +226,21 @@ def test_clear_losers_take_nothing_from_the_winner():
     ranking = ranker.rank("q", list(utility))
     assert ranking.probability_best[0] == pytest.approx(ranking.probability(0, 1), abs=1e-3)
     assert ranking.confidence > 0.98
+
+
+def test_a_sum_of_rankers_knows_no_more_than_they_do():
+    scripted = PairRanker(ScriptedComparator(UTILITY), schedule=Active(max_passes=2))
+    joint = JointRanker([(scripted, 1.0)])
+    ranking, alone = joint.rank("q", TEXTS), scripted.rank("q", TEXTS)
+    assert ranking.stopped_because == "max_passes"
+    np.testing.assert_array_equal(np.isnan(ranking.matrix), np.isnan(alone.matrix))
+    assert ranking.confidence == pytest.approx(alone.confidence, abs=0.05)
+    assert not np.isnan(joint.rank_completely([Task("q", TEXTS)])[0].matrix).any()
+
+
+def test_a_sum_of_rankers_leaves_out_whom_one_of_them_left_out():
+    shorter = PairRanker(ScriptedComparator(lambda pair: len(pair.second) - len(pair.first)))
+    shortlist = ShortlistRanker(PairRanker(ScriptedComparator(UTILITY)), shorter, keep=2)
+    ranking = JointRanker([(shortlist, 1.0), (ConsensusRanker(), 0.1)]).rank("q", TEXTS)
+    assert ranking.left_out == {0, 2}
+    assert set(ranking.order[:2]) == {1, 3}

@@ -186,6 +186,20 @@ def test_a_text_is_not_compared_with_itself():
     assert (found.pairs, found.flips) == (2, 0.0)
 
 
+def test_answers_of_one_length_say_nothing_about_length():
+    found = audited(lambda pair: 1.0 if pair.first < pair.second else -1.0, ["a", "b", "c"])
+    assert found.prefers_longer is None
+    assert found.by_length == ()
+
+
+def test_bins_of_length_hold_all_pairs_of_different_lengths():
+    found = audited(lambda pair: len(pair.first) - len(pair.second), [*TEXTS, "zz"])
+    assert sum(one.count for one in found.by_length) == 9
+    assert all(one.prefers_longer == 1.0 for one in found.by_length)
+    ratios = [one.ratio for one in found.by_length]
+    assert ratios == sorted(ratios)
+
+
 def test_many_candidates_are_audited_by_chance():
     def logit(pair):
         return float((int(pair.second) - int(pair.first)) % 3 == 1) - 0.5

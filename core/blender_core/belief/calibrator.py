@@ -27,12 +27,12 @@ __all__ = ["CALIBRATION_FILE", "CalibratedBelief", "Calibrator"]
 
 CALIBRATION_FILE = "calibration.json"
 
-_LEAST_PAIRS = 20
+_LEAST_GROUPS = 20
 _MOST_ERRORS = 10_000
 _TEMPERATURES = (1e-3, 1e4)
 """Between which one is looked for, in root mean squares of the margins."""
 
-_LEAST = 1e-12
+_LEAST_SHARE = 1e-12
 _SAMPLES = 2000
 
 
@@ -159,7 +159,7 @@ class Calibrator:
         place = int(np.ceil(round((len(self.errors) + 1) * coverage, 9)))
         if place > len(self.errors):
             return float("inf")
-        # Deciding where p >= 1 - p > the quantile never errs more often than it says.
+        # Deciding where p > the quantile leaves the other answer outside of the conformal set.
         return max(0.5, float(np.nextafter(self.errors[place - 1], 2.0)))
 
     def belief(self, posterior: Posterior) -> CalibratedBelief:
@@ -203,7 +203,9 @@ class CalibratedBelief:
 
     def better(self, i: int, j: int) -> float:
         """How probable it is that candidate i is better than j."""
-        estimates = self.posterior.estimates
+        estimates, linked = self.posterior.estimates, self.posterior.linked
+        if linked[i] != linked[j]:
+            return 0.5
         return float(self.calibrator.probability(estimates[i] - estimates[j]))
 
     @cached_property
@@ -223,11 +225,13 @@ class CalibratedBelief:
     @cached_property
     def _worths(self) -> Floats:
         """float64[N]: of whoever is ahead 0, of others the logit of being better than that one."""
-        behind = self.posterior.estimates - self.posterior.estimates.max()
+        estimates, linked = self.posterior.estimates, self.posterior.linked
+        ahead = int(estimates.argmax())
+        behind = np.where(linked == linked[ahead], estimates - estimates[ahead], 0.0)
         if not self.calibrator.steps:
             plain: Floats = behind / self.calibrator.temperature
             return plain
-        shares = np.maximum(self.calibrator.probability(behind), _LEAST)
+        shares = np.maximum(self.calibrator.probability(behind), _LEAST_SHARE)
         worths: Floats = np.log(shares / (1.0 - shares))
         return worths
 
@@ -248,10 +252,10 @@ def _checked(
         raise InputError("a win is 1 or 0; leave out pairs whose label has no preference")
     numbers: dict[object, int] = {}
     group = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.intp)
-    if len(numbers) < _LEAST_PAIRS:
+    if len(numbers) < _LEAST_GROUPS:
         raise InputError(
             f"{len(ahead)} labelled pairs of {len(numbers)} groups are too few to calibrate on: "
-            f"at least {_LEAST_PAIRS} groups are needed"
+            f"at least {_LEAST_GROUPS} groups are needed"
         )
     return ahead, right.astype(bool), group
 

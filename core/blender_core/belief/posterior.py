@@ -16,6 +16,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_core.belief.rounding import rounded
+
 __all__ = ["Belief", "Goal", "Posterior", "reached"]
 
 Goal = Literal["best", "order"] | int
@@ -47,6 +49,9 @@ _NEGLIGIBLE = 1e-4
 
 _NEXT_TO_NOTHING = 0.005
 """A difference of utilities that is not worth a question, in root mean squares of the logits."""
+
+_HARDLY_A_BIAS = 1e-6
+"""How much speaks against a position bias in `Posterior.estimates`, in measurements."""
 
 _SAME = 1e-5
 """Logits that differ by less, relative to their root mean square, are one number."""
@@ -176,7 +181,7 @@ class Posterior:
     @cached_property
     def mean(self) -> Floats:
         """float64[N + 1]: of the utilities, then of the bias, without a solver's noise."""
-        return np.round(self.weights @ self.means, 9) + 0.0
+        return rounded(self.weights @ self.means)
 
     @property
     def utilities(self) -> Floats:
@@ -188,11 +193,20 @@ class Posterior:
         """float64[N]: utilities by least squares, in logits.
 
         The prior does not draw them to each other, so that a margin of a consistent comparator is
-        the same however many other candidates there are.
+        the same however many other candidates there are. A position bias that nothing speaks for
+        is taken to be none.
         """
-        solved = np.linalg.pinv(self.gram, hermitian=True) @ self.moment
-        estimates: Floats = np.round(solved[:-1], 9) + 0.0
-        return estimates
+        gram = self.gram.copy()
+        gram[-1, -1] += _HARDLY_A_BIAS
+        return rounded((np.linalg.pinv(gram, hermitian=True) @ self.moment)[:-1])
+
+    @cached_property
+    def linked(self) -> NDArray[np.intp]:
+        """intp[N]: the group of each candidate; a chain of answers links all of a group."""
+        from scipy.sparse.csgraph import connected_components
+
+        groups: NDArray[np.intp] = connected_components(self.gram[:-1, :-1] < 0)[1]
+        return groups
 
     @cached_property
     def noise(self) -> float:
@@ -262,14 +276,14 @@ class Posterior:
         """See `Belief.reached`."""
         return reached(self.samples[:, :-1], goal, order)
 
-    def settled(self, goal: Goal, confidence: float) -> bool:
-        """Whether its own order reaches the goal with this probability.
+    def settled(self, goal: Goal, order: Order, confidence: float) -> bool:
+        """Whether an order, of all candidates or some, reaches the goal with this probability.
 
         Candidates that differ by next to nothing may be in either order: two that are equally
         good would never be told apart.
         """
         slack = _NEXT_TO_NOTHING * self.unit
-        return reached(self.samples[:, :-1], goal, self.order, slack) >= confidence
+        return reached(self.samples[:, :-1], goal, order, slack) >= confidence
 
     def bias(self, mass: float = 0.95) -> tuple[float, float, float]:
         """The position bias: its mean, and the ends of the central interval of that mass."""

@@ -35,6 +35,9 @@ JudgeScore = Annotated[
 ]
 
 
+_AT_ONCE = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Records that have two answers or more.
@@ -42,7 +45,7 @@ class Judged:
     Attributes:
         tasks: the questions with their answers.
         truths: what is known of which answer is better.
-        left_out: how many lines could not be read.
+        left_out: how many lines could not be read; records of too few answers are not counted.
     """
 
     tasks: list[Task]
@@ -101,6 +104,3 @@ def rank_judged(
             rankings += ranker.rank_completely(part)
             bar.update(len(part))
     return rankings, time.perf_counter() - started
-
-
-_AT_ONCE = 64

@@ -114,7 +114,7 @@ def audit(
         flips=_mean(pairs.flips),
         position_bias=_over(pairs.advantage, pairs.size),
         prefers_longer=_mean(pairs.longer_wins[pairs.ratio > 1.0]),
-        cycles=_cycles([margins(ranking.matrix) for ranking in rankings]),
+        cycles=_cycles([_of_texts(ranking) for ranking in rankings]),
         passes=sum(ranking.passes for ranking in rankings) / count if count else None,
         seconds=seconds / count if count else None,
         characters=_mean(pairs.characters),
@@ -181,8 +181,8 @@ class _Pairs:
         return (lead + 1.0) / 2.0
 
     def by_length(self) -> tuple[LengthBin, ...]:
-        """Bins of equal size by ratio of lengths."""
-        order = np.argsort(self.ratio, kind="stable")
+        """Bins of equal size by ratio of lengths, where these differ."""
+        order = np.argsort(self.ratio, kind="stable")[int((self.ratio == 1.0).sum()) :]
         return tuple(
             LengthBin(
                 ratio=float(self.ratio[part].mean()),
@@ -196,11 +196,18 @@ class _Pairs:
         )
 
 
-def _cycles(margins: Sequence[Floats]) -> float | None:
+def _of_texts(ranking: Ranking) -> Floats:
+    """Margins between the different texts."""
+    texts = [candidate.text for candidate in ranking.candidates]
+    first = [place for place, text in enumerate(texts) if texts.index(text) == place]
+    return margins(ranking.matrix[np.ix_(first, first)])
+
+
+def _cycles(by_record: Sequence[Floats]) -> float | None:
     """The share of triples that go round in a circle, over all records."""
     rng = np.random.default_rng(0)
     found = seen = 0
-    for margin in margins:
+    for margin in by_record:
         triples = _triples(len(margin), rng)
         a, b, c = triples.T
         turns = np.sign(margin[a, b]) + np.sign(margin[b, c]) + np.sign(margin[c, a])

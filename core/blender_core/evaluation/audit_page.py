@@ -113,7 +113,7 @@ def _reliability(audit: Audit) -> str:
         return ""
     words = "calibrated" if audit.calibrated else "uncalibrated: sigmoid of the margin"
     return (
-        f"<h2>Reliability</h2><p>Labelled pairs in ten bins of equal size, {words}.</p>"
+        f"<h2>Reliability</h2><p>Labelled pairs in ten bins of about equal size, {words}.</p>"
         f"{reliability_plot({'told and right': audit.reliability})}"
     )
 

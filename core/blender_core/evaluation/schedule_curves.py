@@ -169,7 +169,7 @@ def schedule_curves(
         for plan, run in zip(plans, runs, strict=True):
             passes = None
             if plan.budget is not None:
-                passes = max(1, round(plan.budget * matrix.size * (1 - 1 / len(matrix))))
+                passes = max(1, round(plan.budget * fulls[-1].passes))
             run.append(replayed(task, matrix, plan.schedule(passes, seed + len(run))))
         on_task()
     return [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking, Task, checked_all
+from blender_core.candidates import Ranking, StopReason, Task, checked_all
 from blender_core.errors import InputError
 from blender_core.ranking.aggregation import max_logits
 from blender_core.ranking.consensus_ranker import ConsensusRanker
@@ -102,6 +102,18 @@ class JointRanker(Ranker):
             await asyncio.gather(*(ranker.arank_many(asked) for ranker, _ in self.parts))
         )
 
+    def rank_completely(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """The sum of the rankers' complete rankings."""
+        asked = list(checked_all(tasks))
+        return self._joined([ranker.rank_completely(asked) for ranker, _ in self.parts])
+
+    async def arank_completely(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_completely`, without blocking the event loop."""
+        asked = list(checked_all(tasks))
+        return self._joined(
+            await asyncio.gather(*(ranker.arank_completely(asked) for ranker, _ in self.parts))
+        )
+
     def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """The weighted sums of the rankers' duels."""
         return self._summed([ranker.duel_many(duels) for ranker, _ in self.parts])
@@ -119,10 +131,14 @@ class JointRanker(Ranker):
         total: NDArray[np.float64] = np.zeros(rankings[0].matrix.shape)
         for (_, weight), ranking in zip(self.parts, rankings, strict=True):
             total += weight * completed(ranking.matrix)
-        matrix = total.astype(np.float32)
+        scores = max_logits(total.astype(np.float32)).tolist()
+        # What one of them did not ask was not measured, though its sum can be guessed.
+        holes = np.isnan([ranking.matrix for ranking in rankings]).any(axis=0)
+        matrix = np.where(holes, np.nan, total).astype(np.float32)
         matrix.setflags(write=False)
-        scores = max_logits(matrix).tolist()
-        order, ranks = order_and_ranks(scores)
+        left_out = frozenset[int]().union(*(ranking.left_out for ranking in rankings))
+        behind = [-float(place in left_out) for place in range(len(matrix))]
+        order, ranks = order_and_ranks(behind, scores)
         passes = sum(ranking.passes for ranking in rankings)
         return Ranking(
             rankings[0].candidates,
@@ -131,7 +147,9 @@ class JointRanker(Ranker):
             tuple(scores),
             matrix,
             passes,
+            stopped_because=_first_reason(rankings),
             calibrator=self.calibrator,
+            left_out=left_out,
         )
 
     def _summed(self, by_ranker: Sequence[Sequence[Logits]]) -> list[Logits]:
@@ -151,6 +169,12 @@ def _with_consensus(ranker: Ranker) -> list[tuple[Ranker, float]]:
         (ConsensusRanker("result"), _RESULT_WEIGHT),
         (ConsensusRanker("words"), _WORDS_WEIGHT),
     ]
+
+
+def _first_reason(rankings: Sequence[Ranking]) -> StopReason:
+    """Why the first one that had a choice asked no more."""
+    reasons = [ranking.stopped_because for ranking in rankings]
+    return next((reason for reason in reasons if reason != "done"), "done")
 
 
 def _shipped_calibrator() -> Calibrator | None:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["completed", "margins", "order_and_ranks", "rounded"]
+from blender_core.belief.rounding import rounded
+
+__all__ = ["completed", "margins", "order_and_ranks"]
 
 
 def margins(matrix: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -53,13 +55,6 @@ def completed(matrix: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     net = known.sum(axis=1) - known.sum(axis=0)
     potentials = rounded(np.linalg.pinv(laplacian, hermitian=True) @ net)
     return np.where(np.isnan(logits), potentials[:, None] - potentials[None, :], logits)
-
-
-def rounded(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Numbers without the noise a solver leaves, so that candidates with equal results tie."""
-    # Adding 0 makes -0 and 0 one number.
-    result: NDArray[np.float64] = np.round(numbers, 9) + 0.0
-    return result
 
 
 def order_and_ranks(*keys: Sequence[float]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -156,7 +156,7 @@ class LateComparator:
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
-        """While this lasts, an answer that was read is not read again: see `RoundsComparator`."""
+        """While this lasts, the latest 256 answers are not read again: see `RoundsComparator`."""
         with self._turn:
             self._sessions += 1
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.ranking.matrix import completed, rounded
+from blender_core.belief.rounding import rounded
+from blender_core.ranking.matrix import completed
 
 __all__ = ["bradley_terry"]
 

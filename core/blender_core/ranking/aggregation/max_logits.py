@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.ranking.matrix import completed, rounded
+from blender_core.belief.rounding import rounded
+from blender_core.ranking.matrix import completed
 
 __all__ = ["max_logits"]
 

@@ -44,8 +44,10 @@ class Active:
     probable it is that the two are in the wrong order. At any moment there is a usable ranking.
 
     Args:
-        goal: ``"best"``, an integer k for the set of the k best texts, or ``"order"``.
-        confidence: stop when the goal is reached with this probability.
+        goal: ``"best"``, an integer k for the set of the k best texts, or ``"order"``, which is
+            also what a k of all texts or more means.
+        confidence: stop when the goal is reached with this probability, up to differences of next
+            to nothing and candidates that could not be compared.
         max_passes: stop after so many comparisons.
         max_seconds: stop after so many seconds, at the end of a round. Of tasks that are ranked
             together, each has the time in which the others are asked too.
@@ -90,49 +92,60 @@ class Active:
         asked, which an aggregation of a matrix with holes does not.
         """
         count = len(lengths)
+        # Which N of N are the best is no question; in which order is one.
+        goal = "order" if isinstance(self.goal, int) and self.goal >= count else self.goal
         budget = _Budget.of(self, lengths)
         asked = np.eye(count, dtype=bool)
+        closed = asked.copy()
         scores = None
-        # There is no doubt about which N of N are the best: all are compared once, and that is it.
-        is_trivial = isinstance(self.goal, int) and self.goal >= count
-        batch = _chain(count, count if is_trivial else count // 2 + 1, self.seed)
+        batch = _chain(count, self.seed)
         while batch := budget.cut(batch):
             for pair in batch:
-                asked[pair] = True
+                asked[pair] = closed[pair] = True
             matrix = yield batch
             posterior = Posterior.of(matrix)
             scores = posterior.utilities.tolist()
-            contrasts = self._contrasts(posterior)
-            wrong = 1.0 - posterior.better(*contrasts, nearly=True)
+            answered = ~np.isnan(matrix)
+            if posterior.mirrored:  # the other order of what was answered tells nothing
+                closed |= answered.T
             # Whoever was never compared is in doubt, however unlikely it is to be any good; but
             # not for ever, where comparing it fails.
-            answered = ~np.isnan(matrix)
-            tries = asked.sum(axis=0) + asked.sum(axis=1) - 2
-            unseen = (answered.sum(axis=0) + answered.sum(axis=1) == 2) & (tries < _TRIES)
-            wrong[unseen[contrasts[0]] | unseen[contrasts[1]]] = 0.5
+            unseen = _degrees(answered) == 0
+            given_up = unseen & (_degrees(asked) >= _TRIES)
+            closed[given_up] = closed[:, given_up] = True
+            order = posterior.order[~given_up[posterior.order]]
+            better, worse = _contrasts(order, goal)
+            wrong = 1.0 - posterior.better(better, worse, nearly=True)
+            wrong[unseen[better] | unseen[worse]] = 0.5
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
-            in_doubt = unseen.any() or wrong.max(initial=0.0) > 1.0 - self.confidence
-            if not in_doubt and posterior.settled(self.goal, self.confidence):
-                return Ending(scores=scores, because="settled", goal=self.goal)
-            if posterior.mirrored:  # the other order of what was asked tells nothing
-                asked |= answered.T
+            in_doubt = (unseen & ~given_up).any() or wrong.max(initial=0.0) > 1.0 - self.confidence
+            if not in_doubt and posterior.settled(goal, order, self.confidence):
+                return Ending(scores=scores, because="settled", goal=goal)
             number = _size(count, int(asked.sum()) - count)
-            batch = _most_telling(posterior, asked, (*contrasts, wrong), number)
-        return Ending(scores=scores, because=budget.spent, goal=self.goal)
+            batch = _most_telling(posterior, closed, (better, worse, wrong), number)
+        return Ending(scores=scores, because=budget.spent, goal=goal)
 
-    def _contrasts(self, posterior: Posterior) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The differences on which the goal hangs: the first of each should be the better."""
-        order = posterior.order
-        if self.goal == "order":
-            return order[:-1], order[1:]
-        k = 1 if self.goal == "best" else int(self.goal)
-        inside, outside = order[:k], order[k:]
-        return np.repeat(inside, len(outside)), np.tile(outside, len(inside))
+
+def _contrasts(order: NDArray[np.intp], goal: Goal) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The differences on which a goal hangs: the first of each should be the better."""
+    if goal == "order":
+        return order[:-1], order[1:]
+    k = 1 if goal == "best" else int(goal)
+    inside, outside = order[:k], order[k:]
+    return np.repeat(inside, len(outside)), np.tile(outside, len(inside))
+
+
+def _degrees(pairs: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """How many of these ordered pairs, the diagonal aside, each candidate is in."""
+    degrees: NDArray[np.intp] = pairs.sum(axis=0) + pairs.sum(axis=1) - 2 * np.diag(pairs)
+    return degrees
 
 
 def active_for(schedule: str | Schedule, top: int | None) -> str | Schedule:
-    """A schedule where the `top` best are wanted: `Active` by its name is told so."""
-    return Active(goal=top) if schedule == "active" and top is not None and top > 1 else schedule
+    """A schedule where the `top` best are wanted, None: all: `Active` by its name is told so."""
+    if schedule != "active" or top == 1:
+        return schedule
+    return Active(goal="order" if top is None else top)
 
 
 @dataclass(slots=True)
@@ -174,10 +187,10 @@ class _Budget:
         return left
 
 
-def _chain(count: int, links: int, seed: int) -> Round:
-    """Each with the next one, through so many of the candidates: each pair adds one more."""
+def _chain(count: int, seed: int) -> Round:
+    """A chain through half of the candidates: before anything is known, each pair adds one more."""
     line = np.random.default_rng(seed).permutation(count).tolist()
-    return [*pairwise(line[:links])]
+    return [*pairwise(line[: count // 2 + 1])]
 
 
 def _size(count: int, asked: int) -> int:
@@ -190,11 +203,11 @@ def _size(count: int, asked: int) -> int:
 
 def _most_telling(
     posterior: Posterior,
-    asked: NDArray[np.bool_],
+    closed: NDArray[np.bool_],
     contrasts: tuple[NDArray[np.intp], NDArray[np.intp], Floats],
     number: int,
 ) -> Round:
-    """The unasked pairs after whose answers the contrasts are expected to be known best.
+    """The open pairs after whose answers the contrasts are expected to be known best.
 
     With x what a pair measures (1 at the first, -1 at the second, 1 at the bias), C the covariance
     and d a contrast, asking the pair takes (d'Cx)² / (x'Cx + noise) from the contrast's variance
@@ -207,16 +220,18 @@ def _most_telling(
     interest = _interest(covariance, better[doubtful], worse[doubtful], wrong[doubtful])
     told = _of_pairs(covariance @ interest @ covariance)
     variance = _of_pairs(covariance) + posterior.noise
-    is_open = ~asked
+    is_open = ~closed
     left = min(number, int(is_open.sum()))
     at_once = max(1, number // _STEPS)
     batch: Round = []
-    while len(batch) < left:
+    while len(batch) < left and is_open.any():
         gain = np.where(is_open, told / variance, -np.inf)
         for place in _highest(gain, min(at_once, left - len(batch))):
-            i, j = divmod(place, len(asked))
+            i, j = divmod(place, len(closed))
             batch.append((i, j))
             is_open[i, j] = False
+            if posterior.mirrored:
+                is_open[j, i] = False
             # C becomes C - ss'/v, and what follows from it for every pair.
             v = variance[i, j]
             s = covariance[i] - covariance[j] + covariance[-1]
