@@ -51,9 +51,9 @@ class Active:
         max_passes: stop after so many comparisons.
         max_seconds: stop after so many seconds, at the end of a round. Of tasks that are ranked
             together, each has the time in which the others are asked too.
+        seed: of the first round's pairs.
         max_tokens: stop before the answers that were shown exceed this; a token is taken to be
             four characters, and the question is not counted.
-        seed: of the first round's pairs.
 
     Raises:
         InputError: a setting is not usable.
@@ -67,8 +67,8 @@ class Active:
         confidence: float = 0.95,
         max_passes: int | None = None,
         max_seconds: float | None = None,
-        max_tokens: int | None = None,
         seed: int = 0,
+        max_tokens: int | None = None,
     ) -> None:
         if goal not in ("best", "order"):
             checks.positive("goal", goal)
