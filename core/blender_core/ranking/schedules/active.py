@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ _TOKEN = 4.0
 """Characters."""
 
 
+@dataclass(frozen=True, slots=True)
 class Active:
     """Asks where it is expected to tell most, and stops when it knows enough.
 
@@ -59,31 +61,25 @@ class Active:
         InputError: a setting is not usable.
     """
 
-    distinct = True
+    goal: Goal = "best"
+    confidence: float = 0.95
+    max_passes: int | None = None
+    max_seconds: float | None = None
+    seed: int = 0
+    max_tokens: int | None = None
 
-    def __init__(
-        self,
-        goal: Goal = "best",
-        confidence: float = 0.95,
-        max_passes: int | None = None,
-        max_seconds: float | None = None,
-        seed: int = 0,
-        max_tokens: int | None = None,
-    ) -> None:
-        if goal not in ("best", "order"):
-            checks.positive("goal", goal)
-        checks.probability("confidence", confidence, least=0.5)
-        for name, limit in (("max_passes", max_passes), ("max_tokens", max_tokens)):
+    distinct: ClassVar[bool] = True
+    """Two candidates with one text would never be told apart."""
+
+    def __post_init__(self) -> None:
+        if self.goal not in ("best", "order"):
+            checks.positive("goal", self.goal)
+        checks.probability("confidence", self.confidence, least=0.5)
+        for name, limit in (("max_passes", self.max_passes), ("max_tokens", self.max_tokens)):
             if limit is not None:
                 checks.positive(name, limit)
-        checks.seconds("max_seconds", max_seconds)
-        checks.not_negative("seed", seed)
-        self.goal: Goal = goal
-        self.confidence = confidence
-        self.max_passes = max_passes
-        self.max_seconds = max_seconds
-        self.max_tokens = max_tokens
-        self.seed = seed
+        checks.seconds("max_seconds", self.max_seconds)
+        checks.not_negative("seed", self.seed)
 
     def rounds(self, lengths: Sequence[int]) -> Rounds:
         """Plan the comparisons of one task; see `Schedule.rounds`.
