@@ -52,7 +52,7 @@ def worlds(count: int, spread: float, number: int, seed: int) -> Iterator[World]
 
 
 def main(
-    trials: Annotated[int, typer.Option(min=10, help="Tasks of each kind.")] = 1000,
+    trials: Annotated[int, typer.Option(min=10, help="Tasks of each kind.")] = 3000,
     curve_trials: Annotated[int, typer.Option(min=0, help="Tasks of each curve.")] = 200,
     confidence: Annotated[float, typer.Option(help="At which it stops.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0)] = 0,

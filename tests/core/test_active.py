@@ -16,6 +16,7 @@ from blender_core.belief.posterior import Posterior
 from blender_core.belief.reliability import Reliability
 from blender_core.errors import InputError
 from blender_core.flows import Course
+from blender_core.ranking.schedules.active import _most_telling
 from blender_core.testing import ScriptedComparator
 
 
@@ -162,6 +163,46 @@ def test_all_of_them_is_the_order():
     for goal in (6, 9, "order"):
         _, scores, _ = played(Active(goal=goal), full)
         np.testing.assert_array_equal(np.argsort(scores), np.argsort(utilities))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pairs_are_chosen_by_what_they_take_from_the_variance(seed):
+    """Against the same greedy choice worked out pair by pair, without any shortcut."""
+    full, _, _ = noisy(6, seed)
+    rng = np.random.default_rng(seed)
+    matrix = np.where(rng.random(full.shape) < 0.5, full, np.nan)
+    np.fill_diagonal(matrix, 0.0)
+    posterior = Posterior.of(matrix)
+    best, others = posterior.order[0], posterior.order[1:]
+    better = np.full(len(others), best)
+    wrong = 1.0 - posterior.better(better, others)
+    closed = ~np.isnan(matrix)
+    chosen = _most_telling(posterior, closed, (better, others, wrong), 8)
+
+    covariance, wanted = posterior.covariance.copy(), []
+    contrasts = np.eye(7)[better] - np.eye(7)[others]
+    weights = (wrong + 1e-6) / [d @ covariance @ d for d in contrasts]
+    open_pairs = [(int(i), int(j)) for i, j in np.argwhere(~closed)]
+    for _ in range(min(8, len(open_pairs))):
+        gains = []
+        for i, j in open_pairs:
+            x = np.eye(7)[i] - np.eye(7)[j] + np.eye(7)[6]
+            taken = (contrasts @ covariance @ x) ** 2
+            gains.append(weights @ taken / (x @ covariance @ x + posterior.noise))
+        i, j = open_pairs.pop(int(np.argmax(gains)))
+        wanted.append((i, j))
+        x = np.eye(7)[i] - np.eye(7)[j] + np.eye(7)[6]
+        spread = covariance @ x
+        covariance -= np.outer(spread, spread) / (x @ spread + posterior.noise)
+    assert chosen == wanted
+
+
+def test_whoever_was_not_compared_is_compared_next():
+    """Clear cases: nearly all of it is settled long before everybody was seen."""
+    for seed in range(5):
+        full, _, _ = noisy(30, seed, spread=9.0, noise=0.05)
+        matrix, _, _ = played(Active(confidence=0.6), full)
+        assert passes(matrix) <= 50
 
 
 def test_clear_cases_end_after_few_comparisons():

@@ -165,6 +165,10 @@ def test_a_broken_file_is_named(tmp_path, content):
         Calibrator.load(tmp_path)
 
 
+def test_a_tie_is_a_tie_whatever_the_steps_are():
+    assert float(Calibrator(1.0, ((0.6, 0.7),)).probability(0.0)) == 0.5
+
+
 @pytest.mark.parametrize("isotonic", [False, True])
 def test_a_tie_is_a_tie_whoever_came_first_in_the_data(isotonic):
     """Of preference pairs the chosen answer comes first; a ranker that ties all knows nothing."""
@@ -272,6 +276,11 @@ def test_reliability_counts_either_side_of_a_pair_alike():
     one, other = Reliability.of(told, happened), Reliability.of(1.0 - told, ~happened)
     assert one.ece == pytest.approx(other.ece)
     assert one.brier == pytest.approx(other.brier)
+
+
+def test_the_answer_that_was_taken_to_be_better_is_looked_at():
+    [one] = Reliability.of([0.2] * 10, [False] * 8 + [True] * 2).bins
+    assert (one.told, one.happened) == (pytest.approx(0.8), pytest.approx(0.8))
 
 
 def test_perfect_and_hopeless():

@@ -200,7 +200,7 @@ def test_an_integer_goal_counts_texts():
 
 
 def test_a_margin_does_not_depend_on_how_many_others_there_are():
-    calibrator = Calibrator(0.4)
+    calibrator = Calibrator(20.0)
     others = ["poor", "fair", "good"]
     told = [
         PairRanker(ScriptedComparator(UTILITY), calibrator=calibrator)

@@ -112,7 +112,6 @@ class Active:
             order = posterior.order[~given_up[posterior.order]]
             better, worse = _contrasts(order, goal)
             wrong = 1.0 - posterior.better(better, worse, nearly=True)
-            wrong[unseen[better] | unseen[worse]] = 0.5
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
             in_doubt = (unseen & ~given_up).any() or wrong.max(initial=0.0) > 1.0 - self.confidence
             if not in_doubt and posterior.settled(goal, order, self.confidence):
