@@ -218,6 +218,10 @@ def test_what_no_chain_of_answers_links_is_open():
     told = {ranking.probability(i, j) for i in range(4) for j in range(i)}
     assert 0.5 in told
     assert len(told) == 2  # and the one pair that was asked
+    # Whoever is ahead there is no likelier to be the best than one of whom nothing is known.
+    leader, *_, loser = sorted(ranking.probability_best, reverse=True)
+    assert sorted(ranking.probability_best)[1:] == pytest.approx([leader] * 3)
+    assert loser < 0.01
 
 
 def test_clear_losers_take_nothing_from_the_winner():
