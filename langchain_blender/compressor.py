@@ -10,8 +10,8 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from typing_extensions import Self
 
-from blender_core.candidates import Ranking
 from blender_core.errors import InputError
+from blender_core.outcomes import Ranking
 from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker

@@ -14,9 +14,10 @@ from langchain_core.output_parsers.openai_tools import JsonOutputToolsParser
 from langchain_core.runnables import RunnableConfig
 
 from blender_core.blend import Blender
-from blender_core.candidates import Blend, Candidate, Ranking, Task
+from blender_core.candidates import Candidate, Task
 from blender_core.errors import describe
 from blender_core.members import Answers, aask, ask
+from blender_core.outcomes import Blend, Ranking
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.shipped import load_ahead
 from blender_core.threads import in_own_thread

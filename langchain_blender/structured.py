@@ -16,7 +16,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 
-from blender_core.candidates import Ranking
+from blender_core.outcomes import Ranking
 
 __all__ = ["Entrant", "chosen", "entrants", "parser_of"]
 

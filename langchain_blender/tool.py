@@ -8,7 +8,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.tools.base import ArgsSchema
 from pydantic import ConfigDict, Field
 
-from blender_core.candidates import Ranking
+from blender_core.outcomes import Ranking
 from blender_core.prompting.picking import PICK_DESCRIPTION, PICK_NAME, PickArguments
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.shipped import shared

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
 
-from blender_core.candidates import Answers, Ranking, Task, name_of
+from blender_core.candidates import Answers, Task, name_of
 from blender_core.fusion.fuser import Fuser
+from blender_core.outcomes import Ranking
 from blender_core.ranking.ranker import Duel, Ranker
 from blender_core.ranking.shipped import shared
 from langchain_blender.tracing import Steps

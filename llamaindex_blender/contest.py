@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.llms import LLM
 
-from blender_core.candidates import Blend, Candidate
+from blender_core.candidates import Candidate
 from blender_core.errors import describe
 from blender_core.members import Answers
+from blender_core.outcomes import Blend
 from blender_core.prompting.conversation import question_of
 from llamaindex_blender.tool_calls import selection, tool_calls, with_calls_in_blocks
 

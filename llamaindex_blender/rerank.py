@@ -23,8 +23,8 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from typing_extensions import Self
 
-from blender_core.candidates import Ranking
 from blender_core.errors import InputError
+from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import aggregation_named
 from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.matrix import completed

@@ -7,7 +7,7 @@ from typing import Any
 
 from llama_index.core.schema import NodeWithScore
 
-from blender_core.candidates import Blend
+from blender_core.outcomes import Blend
 from llamaindex_blender.responses import ResponseNode
 
 __all__ = ["sources_of", "tell", "without_metadata"]

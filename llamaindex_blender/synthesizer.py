@@ -20,9 +20,10 @@ from llama_index.core.types import RESPONSE_TEXT_TYPE
 from typing_extensions import Self
 
 from blender_core.blend import Blender
-from blender_core.candidates import Blend, Candidate
+from blender_core.candidates import Candidate
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
+from blender_core.outcomes import Blend
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.shipped import shared
 from llamaindex_blender.in_order import InOrder

@@ -10,10 +10,11 @@ from blender_core.lazy import lazy
 if TYPE_CHECKING:
     from blender_core.belief.calibrator import Calibrator
     from blender_core.blend import Blender
-    from blender_core.candidates import Blend, Candidate, Pair, Ranking, Task, Verdict
+    from blender_core.candidates import Candidate, Pair, Task
     from blender_core.errors import BlenderError
     from blender_core.fusion.fuser import Fuser
     from blender_core.fusion.gen_fuser import GenFuser
+    from blender_core.outcomes import Blend, Ranking, Verdict
     from blender_core.ranking.consensus_ranker import ConsensusRanker
     from blender_core.ranking.joint_ranker import JointRanker
     from blender_core.ranking.pair_ranker import PairRanker
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Active": "ranking.schedules",
-    "Blend": "candidates",
+    "Blend": "outcomes",
     "Blender": "blend",
     "BlenderError": "errors",
     "Bubble": "ranking.schedules",
@@ -40,11 +41,11 @@ _HOME = {
     "PairRanker": "ranking.pair_ranker",
     "PointwiseRanker": "ranking.pointwise_ranker",
     "Ranker": "ranking.ranker",
-    "Ranking": "candidates",
+    "Ranking": "outcomes",
     "Reference": "ranking.schedules",
     "ShortlistRanker": "ranking.shortlist_ranker",
     "Task": "candidates",
-    "Verdict": "candidates",
+    "Verdict": "outcomes",
 }
 """Where each public name lives. Names are imported when first used: nothing heavy before."""
 

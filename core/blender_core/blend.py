@@ -19,16 +19,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from blender_core.candidates import (
-    Answers,
-    Blend,
-    Candidate,
-    Ranking,
-    Task,
-    Verdict,
-    checked_all,
-    name_of,
-)
+from blender_core.candidates import Answers, Candidate, Task, checked_all, name_of
 from blender_core.checks import positive
 from blender_core.errors import InputError, describe
 from blender_core.flows import Course, lockstep
@@ -36,6 +27,7 @@ from blender_core.fusion.flow import fusing_flow
 from blender_core.fusion.fuser import Fuser
 from blender_core.fusion.gate import reason_not_to_fuse, verdict_on
 from blender_core.fusion.streaming import Writing
+from blender_core.outcomes import Blend, Ranking, Verdict
 from blender_core.ranking.ranker import Duel, Ranker
 
 Q = TypeVar("Q")

@@ -1,4 +1,4 @@
-"""The data that flows through the package: tasks, candidates, pairs, rankings and blends.
+"""What goes in: tasks, their candidates, and the pairs that a comparator is shown.
 
 Everything here is immutable and knows nothing of models. A plain string is accepted wherever a
 `Candidate` is.
@@ -6,33 +6,14 @@ Everything here is immutable and knows nothing of models. A plain string is acce
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
 
 from blender_core import checks
 from blender_core.errors import InputError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from blender_core.belief.calibrator import Calibrator
-    from blender_core.belief.posterior import Belief, Goal, Posterior
-
-__all__ = [
-    "Blend",
-    "Candidate",
-    "Pair",
-    "Ranking",
-    "StopReason",
-    "Task",
-    "Verdict",
-    "VerdictReason",
-]
+__all__ = ["Answers", "Candidate", "Pair", "Task", "checked", "checked_all", "name_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,227 +120,6 @@ class Task:
     def with_candidates(self, candidates: Answers) -> Task:
         """The same question with other answers."""
         return Task(self.instruction, candidates, self.input)
-
-
-StopReason = Literal[
-    "done", "settled", "every pair was asked", "max_passes", "max_tokens", "max_seconds"
-]
-"""Why a schedule asked no more: it has a fixed plan (``done``), the goal is reached with the
-confidence that was wanted (``settled``), or there was nothing left to ask, or to ask with."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """How the candidates of one task compare.
-
-    What it says of probabilities comes from a Bayesian model of the matrix (utilities with noise
-    and a position bias, see `Posterior`), whatever schedule asked. It is about what the ranker
-    would say if it were asked for ever. With a calibrator it is about what the labels say on which
-    that was fitted; without one, a probability is **uncalibrated** (see `is_calibrated`).
-
-    Attributes:
-        candidates: the answers, in the order they came in.
-        order: indices into `candidates`, best first; ties keep input order.
-        ranks: one a candidate, 1 = best; ties share the best rank and the next ranks are skipped.
-        scores: one a candidate, higher is better. The scale depends on the aggregation.
-        matrix: float32[N, N], the logit of (row shown first, column shown second), > 0 where the
-            row is better. NaN where the pair was not asked; 0 on the diagonal.
-        passes: directional comparisons (or, for a pointwise ranker, answers) a model was run on.
-        stopped_because: why no more was asked.
-        goal: what was to be found: ``"best"``, ``"order"``, or which k texts are the best.
-        calibrator: what turns margins into probabilities, if the ranker has one.
-        left_out: candidates that a cheaper ranker kept from being compared (`ShortlistRanker`).
-    """
-
-    candidates: tuple[Candidate, ...]
-    order: tuple[int, ...]
-    ranks: tuple[int, ...]
-    scores: tuple[float, ...]
-    matrix: NDArray[np.float32] = field(repr=False)
-    passes: int
-    stopped_because: StopReason = "done"
-    goal: Goal = "best"
-    calibrator: Calibrator | None = field(default=None, repr=False)
-    left_out: frozenset[int] = frozenset()
-
-    @property
-    def best(self) -> Candidate:
-        """The first candidate of `order`."""
-        return self.candidates[self.order[0]]
-
-    def top(self, k: int) -> tuple[Candidate, ...]:
-        """The `k` best candidates, best first (all of them where there are fewer)."""
-        return tuple(self.candidates[index] for index in self.order[: checks.positive("k", k)])
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether probabilities were fitted to labels."""
-        return self.calibrator is not None
-
-    @cached_property
-    def utilities(self) -> tuple[float, ...]:
-        """One a candidate: what fits the matrix best, in logits; NaN for one that was left out.
-
-        A difference of two is a margin, free of position bias. This is what a calibrator reads.
-        """
-        known = self._posterior.estimates
-        return tuple(math.nan if place is None else float(known[place]) for place in self._distinct)
-
-    def probability(self, i: int, j: int) -> float:
-        """How probable it is that candidate i is better than j.
-
-        Returns:
-            0.5 where their texts are equal, NaN where one of them was left out.
-
-        Raises:
-            IndexError: there is no such candidate.
-        """
-        first, second = self._distinct[i], self._distinct[j]
-        if first is None or second is None:
-            return math.nan
-        return 0.5 if first == second else float(self._belief.better(first, second))
-
-    @cached_property
-    def probability_best(self) -> tuple[float, ...]:
-        """One a candidate: how probable it is that no other text is better than its own.
-
-        The sum over all different texts is 1; one that was left out has 0.
-        """
-        best = self._belief.best
-        return tuple(0.0 if place is None else float(best[place]) for place in self._distinct)
-
-    @cached_property
-    def confidence(self) -> float:
-        """How probable it is that `order` is right as far as the `goal` goes.
-
-        An integer goal counts different texts. Candidates that were left out are taken to be
-        rightly so.
-        """
-        places = [place for i in self.order if (place := self._distinct[i]) is not None]
-        return self._belief.reached(self.goal, list(dict.fromkeys(places)))
-
-    @property
-    def position_bias(self) -> float:
-        """What an answer gains by being shown first, in logits."""
-        return self._posterior.bias()[0]
-
-    def position_bias_interval(self, mass: float = 0.95) -> tuple[float, float]:
-        """The central interval that holds the position bias with this probability.
-
-        Raises:
-            InputError: the mass is not between 0 and 1.
-        """
-        _, low, high = self._posterior.bias(checks.probability("mass", mass))
-        return low, high
-
-    @cached_property
-    def _distinct(self) -> tuple[int | None, ...]:
-        """For each candidate, the place of its text among the different texts; None: left out."""
-        places: dict[str, int] = {}
-        return tuple(
-            None if index in self.left_out else places.setdefault(each.text, len(places))
-            for index, each in enumerate(self.candidates)
-        )
-
-    @cached_property
-    def _posterior(self) -> Posterior:
-        from blender_core.belief.posterior import Posterior
-
-        return Posterior.of(self._of_texts())
-
-    def _of_texts(self) -> NDArray[np.float32]:
-        """The matrix of the different texts that were not left out; of copies any may be asked."""
-        import numpy as np
-
-        places = self._distinct
-        if places == tuple(range(len(places))):
-            return self.matrix
-        count = len({*places} - {None})
-        merged = np.full((count, count), np.nan, dtype=np.float32)
-        for i, j in np.argwhere(~np.isnan(self.matrix))[::-1].tolist():
-            row, column = places[i], places[j]
-            if row is not None and column is not None and row != column:
-                merged[row, column] = self.matrix[i, j]
-        return merged
-
-    @cached_property
-    def _belief(self) -> Belief:
-        posterior = self._posterior
-        return posterior if self.calibrator is None else self.calibrator.belief(posterior)
-
-
-VerdictReason = Literal[
-    "fused text won",
-    "fused text kept without a check",
-    "fused text lost",
-    "fused text could not be compared",
-    "fused text is empty",
-    "fusing failed",
-    "no fuser",
-    "one answer to fuse",
-    "the best answers are the same",
-    "not asked to fuse",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Why a blend is what it is.
-
-    Attributes:
-        reason: what decided.
-        fused_first: logit with the fused text shown first against the top answer; > 0 where the
-            fused text is better. None where the two were not compared.
-        fused_second: logit with the fused text shown second; < 0 where it is better.
-        rejected: the fused text that lost, for inspection.
-        error: what the fuser, or the ranker that was to compare, raised, as text.
-    """
-
-    reason: VerdictReason
-    fused_first: float | None = None
-    fused_second: float | None = None
-    rejected: str | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Blend:
-    """The one answer made of many.
-
-    Attributes:
-        text: the answer.
-        fused: whether `text` was written by the fuser; otherwise it is the best candidate's.
-        ranking: how the candidates compared.
-        sources: names of the answers that `text` was made of, best first (an answer without a
-            name is called by its place, ``answer 0``).
-        verdict: why it was fused or not.
-    """
-
-    text: str
-    fused: bool
-    ranking: Ranking
-    sources: tuple[str, ...]
-    verdict: Verdict
-
-    def report(self) -> dict[str, Any]:
-        """How it came about, in plain JSON: no text but a rejected one, None for NaN."""
-        candidates, ranking = self.ranking.candidates, self.ranking
-        return {
-            "order": [name_of(candidates, place) for place in ranking.order],
-            "scores": {name_of(candidates, i): score for i, score in enumerate(ranking.scores)},
-            "passes": ranking.passes,
-            "stopped_because": ranking.stopped_because,
-            "probability_best": {
-                name_of(candidates, i): p for i, p in enumerate(ranking.probability_best)
-            },
-            "calibrated": ranking.is_calibrated,
-            "fused": self.fused,
-            "sources": list(self.sources),
-            "verdict": {
-                key: None if isinstance(value, float) and math.isnan(value) else value
-                for key, value in asdict(self.verdict).items()
-            },
-        }
 
 
 def name_of(candidates: Sequence[Candidate], index: int) -> str:

@@ -11,10 +11,10 @@ import pytest
 from golden_data import CHECKPOINTS
 
 from blender_core import Blender, Candidate, ConsensusRanker, GenFuser, PairRanker, Ranker, Task
-from blender_core.candidates import Blend
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.errors import InputError, ModelOutputError
 from blender_core.fusion.fuser import Fuser
+from blender_core.outcomes import Blend
 from blender_core.testing import ScriptedComparator, ScriptedFuser
 
 UTILITY = {

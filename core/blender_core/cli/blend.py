@@ -14,7 +14,8 @@ from blender_core.cli.rank import FIELDS as RANKING_FIELDS
 from blender_core.cli.rank import ranking_json
 
 if TYPE_CHECKING:
-    from blender_core.candidates import Blend, Task
+    from blender_core.candidates import Task
+    from blender_core.outcomes import Blend
 
 __all__ = ["FIELDS", "blend"]
 

@@ -11,7 +11,8 @@ from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.cli.rank import best_of
 
 if TYPE_CHECKING:
-    from blender_core.candidates import Candidate, Ranking, Task
+    from blender_core.candidates import Candidate, Task
+    from blender_core.outcomes import Ranking
 
 __all__ = ["FIELDS", "Comparison", "compare"]
 

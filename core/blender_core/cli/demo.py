@@ -11,8 +11,8 @@ from blender_core.cli.options import DEFAULT_RANKER, Loading
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from blender_core.candidates import Ranking
     from blender_core.cli.records import Answered
+    from blender_core.outcomes import Ranking
 
 __all__ = ["demo"]
 

@@ -15,9 +15,10 @@ from blender_core.cli.messages import say, shows_progress
 from blender_core.errors import InputError
 
 if TYPE_CHECKING:
-    from blender_core.candidates import Ranking, Task
+    from blender_core.candidates import Task
     from blender_core.data.files import Fault
     from blender_core.evaluation.truth import Truth
+    from blender_core.outcomes import Ranking
     from blender_core.ranking.ranker import Ranker
 
 __all__ = ["File", "JudgeScore", "Judged", "Limit", "rank_judged", "read_judged"]

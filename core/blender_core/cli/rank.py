@@ -9,7 +9,8 @@ from blender_core.cli import options
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 
 if TYPE_CHECKING:
-    from blender_core.candidates import Candidate, Ranking, Task
+    from blender_core.candidates import Candidate, Task
+    from blender_core.outcomes import Ranking
 
 __all__ = ["FIELDS", "best_of", "rank", "ranking_json"]
 

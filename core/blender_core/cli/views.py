@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from blender_core.candidates import Blend, Candidate, Ranking, Task, name_of
+from blender_core.candidates import Candidate, Task, name_of
 from blender_core.cli.messages import one_line, visible
+from blender_core.outcomes import Blend, Ranking
 
 __all__ = [
     "blend_view",

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Pair, Ranking, Task
+from blender_core.candidates import Pair, Task
 from blender_core.comparison.comparator import Comparator
 from blender_core.flows import lockstep
+from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import max_logits
 from blender_core.ranking.drivers import drive
 from blender_core.ranking.flow import rank_flow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Task
 from blender_core.checks import positive
 from blender_core.compat.best_of_n import bubble_orders, sorted_order
 from blender_core.compat.checks import check_known, check_lengths, tasks_of
@@ -21,6 +21,7 @@ from blender_core.compat.rows import Rows, ranks_or_scores, shaped
 from blender_core.compat.sampling import sample
 from blender_core.errors import InputError
 from blender_core.fusion.gen_fuser import GenFuser
+from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker

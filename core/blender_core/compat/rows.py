@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking
+from blender_core.outcomes import Ranking
 
 __all__ = ["Rows", "get_topk_candidates_from_ranks", "ranks_or_scores", "shaped"]
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from blender_core.belief.calibrator import Calibrator
 from blender_core.belief.reliability import Reliability
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Task
 from blender_core.evaluation.labelled import labelled
 from blender_core.evaluation.truth import Truth
+from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import margins
 
 __all__ = ["Audit", "LengthBin", "audit"]

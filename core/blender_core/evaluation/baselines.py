@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Task
+from blender_core.outcomes import Ranking
 from blender_core.ranking.consensus_ranker import ConsensusRanker
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Ranker

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Task
 from blender_core.data.records import Record
 from blender_core.errors import BlenderError, InputError
 from blender_core.evaluation.agreement import Scored, contributions
@@ -19,6 +19,7 @@ from blender_core.evaluation.selections import Selection, Table
 from blender_core.evaluation.store import Failures, Store, key_of
 from blender_core.evaluation.truth import Judge, Truth, truth_by, truth_of
 from blender_core.evaluation.wanted import STORED, Evaluation, MetricWanted
+from blender_core.outcomes import Ranking
 
 if TYPE_CHECKING:
     from blender_core.evaluation.metrics.metric import TextPair

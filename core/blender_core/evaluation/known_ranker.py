@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Task
+from blender_core.outcomes import Ranking
 from blender_core.ranking.ranker import Duel, Ranker
 
 __all__ = ["KnownRanker"]

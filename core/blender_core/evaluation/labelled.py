@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking
 from blender_core.evaluation.truth import Truth
+from blender_core.outcomes import Ranking
 
 __all__ = ["Labelled", "labelled"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking
+from blender_core.outcomes import Ranking
 
 __all__ = ["KEPT", "Miss", "misses"]
 

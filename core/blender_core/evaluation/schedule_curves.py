@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.belief.posterior import Posterior
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Task
 from blender_core.flows import Course
+from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import max_logits
 from blender_core.ranking.flow import rank_flow
 from blender_core.ranking.schedules import (

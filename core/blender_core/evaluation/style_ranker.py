@@ -10,12 +10,13 @@ from itertools import combinations
 
 import numpy as np
 
-from blender_core.candidates import Pair, Ranking, Task, checked_all
+from blender_core.candidates import Pair, Task, checked_all
 from blender_core.comparison.late.regression import style_regression
 from blender_core.comparison.late.style import STYLE
 from blender_core.data.records import Record
 from blender_core.data.stats import LONGER
 from blender_core.errors import InputError
+from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Ranker
 

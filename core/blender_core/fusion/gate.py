@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from math import isnan
 
-from blender_core.candidates import Candidate, Verdict, VerdictReason
+from blender_core.candidates import Candidate
 from blender_core.errors import describe
+from blender_core.outcomes import Verdict, VerdictReason
 
 __all__ = ["beats", "reason_not_to_fuse", "verdict_on"]
 

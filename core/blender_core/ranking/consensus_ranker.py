@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking, Task, checked
+from blender_core.candidates import Task, checked
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Duel, Ranker
 from blender_core.ranking.similarity import Similarity, similarity_named

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Pair, Ranking
+from blender_core.candidates import Pair
 from blender_core.comparison.comparator import (
     AsyncComparator,
     Comparator,
@@ -21,6 +21,7 @@ from blender_core.comparison.comparator import (
 )
 from blender_core.errors import BlenderError, ModelOutputError
 from blender_core.flows import Course
+from blender_core.outcomes import Ranking
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Pair, Ranking, Task
+from blender_core.candidates import Pair, Task
 from blender_core.errors import InputError
 from blender_core.flows import Course
+from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import Aggregation
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.schedules import Ending, Schedule

@@ -10,8 +10,9 @@ from threading import Lock, Thread
 from typing import Any
 from weakref import WeakValueDictionary
 
-from blender_core.candidates import Ranking, Task, checked_all
+from blender_core.candidates import Task, checked_all
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.outcomes import Ranking
 from blender_core.ranking.ranker import Duel, Ranker
 
 __all__ = ["JoiningRanker", "joined"]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking, StopReason, Task, checked_all
+from blender_core.candidates import Task, checked_all
 from blender_core.errors import InputError
+from blender_core.outcomes import Ranking, StopReason
 from blender_core.ranking.aggregation import max_logits
 from blender_core.ranking.consensus_ranker import ConsensusRanker
 from blender_core.ranking.matrix import completed, order_and_ranks

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import Lock, Thread
 
-from blender_core.candidates import Ranking, Task
+from blender_core.candidates import Task
+from blender_core.outcomes import Ranking
 from blender_core.ranking.joining import joined
 from blender_core.ranking.ranker import Duel, Ranker
 

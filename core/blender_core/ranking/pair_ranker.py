@@ -7,10 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blender_core.candidates import Answers, Pair, Ranking, Task, checked_all
+from blender_core.candidates import Answers, Pair, Task, checked_all
 from blender_core.comparison.comparator import AsyncComparator
 from blender_core.errors import InputError
 from blender_core.flows import lockstep
+from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import Aggregation, aggregation_named
 from blender_core.ranking.drivers import RankFlows, drive, drive_async
 from blender_core.ranking.flow import rank_flow

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Ranking, Task, checked
+from blender_core.candidates import Task, checked
 from blender_core.comparison.pointwise.scorer import PointwiseScorer, StreamingScorer
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Ranker
 

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from blender_core.candidates import Answers, Candidate, Ranking, Task
+from blender_core.candidates import Answers, Candidate, Task
+from blender_core.outcomes import Ranking
 
 __all__ = ["Duel", "Ranker"]
 

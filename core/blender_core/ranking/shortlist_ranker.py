@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from blender_core.candidates import Ranking, Task, checked_all
+from blender_core.candidates import Task, checked_all
 from blender_core.checks import positive
 from blender_core.errors import InputError
+from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Duel, Ranker
 

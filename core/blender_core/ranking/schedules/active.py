@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from blender_core import checks
 from blender_core.belief.posterior import Floats, Goal, Posterior
-from blender_core.candidates import StopReason
+from blender_core.outcomes import StopReason
 from blender_core.ranking.schedules.schedule import Ending, Round, Rounds, Schedule
 
 __all__ = ["Active", "active_for"]

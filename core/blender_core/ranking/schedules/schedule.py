@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import StopReason
+from blender_core.outcomes import StopReason
 
 if TYPE_CHECKING:
     from blender_core.belief.posterior import Goal
