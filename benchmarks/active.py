@@ -20,7 +20,8 @@ from rich.table import Table
 
 from blender_core.belief.reliability import Reliability
 from blender_core.candidates import Task
-from blender_core.evaluation.schedule_curves import replayed, schedule_curves
+from blender_core.evaluation.replay import replayed
+from blender_core.evaluation.schedule_curves import schedule_curves
 from blender_core.ranking.schedules import Active, Full
 
 BUDGETS = {8: 0.40, 16: 0.25, 32: 0.15}

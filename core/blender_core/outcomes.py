@@ -123,7 +123,7 @@ class Ranking:
     @property
     def position_bias(self) -> float:
         """What an answer gains by being shown first, in logits."""
-        return self._posterior.bias()[0]
+        return self._posterior.bias
 
     def position_bias_interval(self, mass: float = 0.95) -> tuple[float, float]:
         """The central interval that holds the position bias with this probability.
@@ -131,8 +131,7 @@ class Ranking:
         Raises:
             InputError: the mass is not between 0 and 1.
         """
-        _, low, high = self._posterior.bias(checks.probability("mass", mass))
-        return low, high
+        return self._posterior.bias_interval(checks.probability("mass", mass))
 
     @cached_property
     def _distinct(self) -> tuple[int | None, ...]:

@@ -15,7 +15,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, TextNode
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from watching import watched_loop
 
 from blender_core import Calibrator, ConsensusRanker, PairRanker
@@ -187,7 +187,7 @@ def test_it_is_what_llamaindex_takes_for_one():
 
 
 class Events(BaseEventHandler):
-    names: list[Any] = []  # noqa: RUF012 - a pydantic field
+    names: list[Any] = Field(default_factory=list)
 
     @classmethod
     def class_name(cls) -> str:

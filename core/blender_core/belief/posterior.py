@@ -31,9 +31,6 @@ _RATIOS = np.array([0.03, 0.15, 0.6, 2.5, 10.0, 40.0, 200.0])
 """Variance of the utilities over that of the noise: from comparators that only guess to ones that
 hardly err."""
 
-_BIAS_RATIO = 1.0
-"""Variance of the position bias over that of a utility and of the noise together."""
-
 _SHAPE, _SCALE = 1.0, 0.15
 """Of the inverse gamma prior on the noise's variance, after logits were scaled to 1 (root mean
 square). Weak: it counts for two measurements."""
@@ -106,7 +103,7 @@ class Posterior:
     Attributes:
         weights: float64[R], how probable each ratio is.
         means: float64[R, N + 1], of the utilities, then of the bias.
-        shapes: float64[R, N + 1, N + 1], covariance for a noise of variance 1.
+        spreads: float64[R, N + 1, N + 1], covariance for a noise of variance 1.
         scales: float64[R], of the inverse gamma distribution of the noise's variance.
         shape: the shape of that distribution.
         gram: float64[N + 1, N + 1], the normal equations of what was measured ...
@@ -118,7 +115,7 @@ class Posterior:
 
     weights: Floats
     means: Floats
-    shapes: Floats
+    spreads: Floats
     scales: Floats
     shape: float
     gram: Floats
@@ -150,7 +147,8 @@ class Posterior:
         gram, moment = _normal_equations(weight, weighted)
         priors = np.empty((len(_RATIOS), count + 1))
         priors[:, :-1] = 1.0 / _RATIOS[:, None]
-        priors[:, -1] = 1.0 / (_BIAS_RATIO * (_RATIOS + 1.0))
+        # The bias is taken to vary as much as a utility and the noise together.
+        priors[:, -1] = 1.0 / (_RATIOS + 1.0)
         precision = gram + priors[:, None, :] * np.eye(count + 1)
         roots = np.linalg.cholesky(precision)
         covariances = np.linalg.inv(precision)
@@ -169,7 +167,7 @@ class Posterior:
         return cls(
             weights=weights[kept] / weights[kept].sum(),
             means=unit * means[kept],
-            shapes=covariances[kept],
+            spreads=covariances[kept],
             scales=unit**2 * scales[kept],
             shape=float(shape),
             gram=gram,
@@ -217,7 +215,7 @@ class Posterior:
     def covariance(self) -> Floats:
         """float64[N + 1, N + 1], of the utilities and the bias."""
         away = self.means - self.weights @ self.means
-        within = np.tensordot(self.weights * self._variances, self.shapes, axes=1)
+        within = np.tensordot(self.weights * self._variances, self.spreads, axes=1)
         return within + (self.weights * away.T) @ away
 
     @property
@@ -241,7 +239,7 @@ class Posterior:
             variance = self.scales[place] / rng.gamma(self.shape, size=(number, 1))
             normal = normals[start : start + number]
             start += number
-            root = np.linalg.cholesky(self.shapes[place])
+            root = np.linalg.cholesky(self.spreads[place])
             parts.append(self.means[place] + np.sqrt(variance) * (normal @ root.T))
         return np.concatenate(parts)
 
@@ -267,7 +265,7 @@ class Posterior:
         lead = self.means[:, i] - self.means[:, j]
         if nearly:
             lead = lead + _NEXT_TO_NOTHING * self.unit
-        spread = self.shapes[:, i, i] + self.shapes[:, j, j] - 2.0 * self.shapes[:, i, j]
+        spread = self.spreads[:, i, i] + self.spreads[:, j, j] - 2.0 * self.spreads[:, i, j]
         unit = np.sqrt(np.maximum(spread.T * self.scales / self.shape, 1e-300))
         probability: Floats = stdtr(2.0 * self.shape, lead.T / unit) @ self.weights
         return probability
@@ -285,11 +283,15 @@ class Posterior:
         slack = _NEXT_TO_NOTHING * self.unit
         return reached(self.samples[:, :-1], goal, order, slack) >= confidence
 
-    def bias(self, mass: float = 0.95) -> tuple[float, float, float]:
-        """The position bias: its mean, and the ends of the central interval of that mass."""
-        draws = self.samples[:, -1]
-        low, high = np.quantile(draws, [(1 - mass) / 2, (1 + mass) / 2])
-        return float(self.mean[-1]), float(low), float(high)
+    @property
+    def bias(self) -> float:
+        """The mean of the position bias, in logits."""
+        return float(self.mean[-1])
+
+    def bias_interval(self, mass: float) -> tuple[float, float]:
+        """The central interval that holds the position bias with this probability."""
+        low, high = np.quantile(self.samples[:, -1], [(1 - mass) / 2, (1 + mass) / 2])
+        return float(low), float(high)
 
 
 @lru_cache(maxsize=64)

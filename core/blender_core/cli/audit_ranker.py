@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import typer
-
 from blender_core.cli import judged, options, reports
-from blender_core.cli.messages import FAILED, say
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 
 __all__ = ["audit_ranker"]
@@ -40,15 +37,13 @@ def audit_ranker(
     from blender_core.evaluation.audit import audit
     from blender_core.evaluation.audit_page import audit_page, figures
 
-    found = audit(given.tasks, rankings, given.truths, seconds)
+    found = audit(rankings, given.truths, seconds)
     files.write(
         {"ranker": ranker, "file": str(file), **asdict(found)},
         audit_page(found, ranker),
         _view(figures(found)),
     )
-    if given.left_out:
-        say(f"{given.left_out} records were left out")
-        raise typer.Exit(FAILED)
+    judged.tell_left_out(given.left_out, len(given.tasks))
 
 
 def _view(rows: list[tuple[str, str]]) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blender_core.cli import judged, options, reports
-from blender_core.cli.messages import FAILED, say, shows_progress
+from blender_core.cli.messages import shows_progress
 from blender_core.cli.options import Loading
 from blender_core.errors import InputError
 
@@ -82,9 +82,7 @@ def bench_schedules(
         schedule_page(points, missed, ranker, shortlist, len(rankings)),
         _view(points, missed, shortlist),
     )
-    if given.left_out:
-        say(f"{given.left_out} records were left out")
-        raise typer.Exit(FAILED)
+    judged.tell_left_out(given.left_out, len(given.tasks))
 
 
 def _view(points: Sequence[Point], missed: Sequence[Miss], shortlist: str) -> Any:

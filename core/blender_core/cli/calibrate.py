@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blender_core.cli import judged, options, reports
-from blender_core.cli.messages import FAILED, say
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.errors import InputError
 
@@ -65,12 +64,10 @@ def calibrate(
         pairs.margins, pairs.wins, groups=pairs.groups.tolist(), isotonic=isotonic, seed=seed
     )
     calibrator.save(output)
-    from blender_core.evaluation.audit_page import calibration_page
+    from blender_core.evaluation.calibration_page import calibration_page
 
     files.write(asdict(calibrator), calibration_page(calibrator, ranker), _told(calibrator))
-    if given.left_out:
-        say(f"{given.left_out} records were left out")
-        raise typer.Exit(FAILED)
+    judged.tell_left_out(given.left_out, len(given.tasks))
 
 
 def _told(calibrator: Calibrator) -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blender_core.cli import options, reports
+from blender_core.cli import judged, options, reports
 from blender_core.cli.evaluation_models import Models, read_gap, read_metric
 from blender_core.cli.evaluation_outputs import Outputs
-from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
+from blender_core.cli.messages import INTERRUPTED, say, shows_progress
 from blender_core.cli.options import DEFAULT_RANKER, Loading
-from blender_core.errors import InputError
 
 if TYPE_CHECKING:
-    from blender_core.data.files import Fault
     from blender_core.data.records import Record
     from blender_core.evaluation.wanted import MetricWanted
 
@@ -39,10 +36,7 @@ class Group(str, Enum):
 
 
 def evaluate(
-    file: Annotated[
-        Path,
-        typer.Argument(help="Records: .jsonl, .jsonl.gz, .parquet or a saved dataset."),
-    ],
+    file: judged.File,
     ranker: Annotated[
         list[str] | None,
         typer.Option(help="As of 'rank'; give one --ranker each.", rich_help_panel="Models"),
@@ -101,14 +95,7 @@ def evaluate(
             rich_help_panel=_MEASURES,
         ),
     ] = None,
-    judge_score: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A score by which records that have it are judged; give one --judge-score each. "
-            "Others: by their verdicts on pairs, else by their first score.",
-            rich_help_panel=_MEASURES,
-        ),
-    ] = None,
+    judge_score: judged.JudgeScore = None,
     gap: Annotated[
         list[str] | None,
         typer.Option(
@@ -138,9 +125,7 @@ def evaluate(
             rich_help_panel=_MEASURES,
         ),
     ] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many records.", rich_help_panel=_MEASURES)
-    ] = None,
+    limit: judged.Limit = None,
     resamples: Annotated[
         int,
         typer.Option(
@@ -189,8 +174,8 @@ def evaluate(
         from blender_core.cli.models import show_bars
 
         show_bars(loading)
-    records, faults = _read(file, limit, same_models=same_models)
-    _check_scores(records, [*(judge_score or ()), *gaps])
+    records, faults = judged.read_all(file, limit, same_models=same_models)
+    judged.check_scores(records, [*(judge_score or ()), *gaps])
     if metric is None and all(record.output is None for record in records):
         metrics = []
     wanted = Evaluation(
@@ -231,42 +216,11 @@ def evaluate(
             say(outputs.farewell(store))
             raise error from None
     outputs.write(report)
-    if faults:
-        say(f"{faults} of {faults + len(records)} records were left out")
-        raise typer.Exit(FAILED)
-
-
-def _read(file: Path, limit: int | None, *, same_models: bool) -> tuple[list[Record], int]:
-    """The records, and how many were left out; what is wrong with these is said."""
-    from blender_core.data.files import read_records
-
-    faults: list[Fault] = []
-    records = list(
-        islice(read_records(file, on_fault=faults.append, same_models=same_models), limit)
-    )
-    for fault in faults:
-        say(str(fault))
-    if not records:
-        raise InputError(f"{file}: there is no record to evaluate")
-    return records, len(faults)
+    judged.tell_left_out(faults, len(records))
 
 
 def _told(metric: MetricWanted) -> str:
     return metric.name if metric.settings is None else f"{metric.name}={metric.settings.model}"
-
-
-def _check_scores(records: Sequence[Record], names: Sequence[str]) -> None:
-    """Check that scores by which records are to be judged are there.
-
-    Raises:
-        InputError: no record has a score of that name.
-    """
-    known = {name for record in records for name in record.scores}
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"no record has a score {name!r}; there are: {', '.join(sorted(known)) or 'none'}"
-            )
 
 
 def _grouping(group: Group) -> Callable[[Record], str]:

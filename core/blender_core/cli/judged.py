@@ -11,30 +11,45 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blender_core.cli.messages import say, shows_progress
+from blender_core.cli.messages import FAILED, say, shows_progress
 from blender_core.errors import InputError
 
 if TYPE_CHECKING:
     from blender_core.candidates import Task
     from blender_core.data.files import Fault
+    from blender_core.data.records import Record
     from blender_core.evaluation.truth import Truth
     from blender_core.outcomes import Ranking
     from blender_core.ranking.ranker import Ranker
 
-__all__ = ["File", "JudgeScore", "Judged", "Limit", "rank_judged", "read_judged"]
+__all__ = [
+    "File",
+    "JudgeScore",
+    "Judged",
+    "Limit",
+    "check_scores",
+    "rank_judged",
+    "read_all",
+    "read_judged",
+    "tell_left_out",
+]
+
+_MEASURES = "What is measured"
 
 File = Annotated[
     Path, typer.Argument(help="Records: .jsonl, .jsonl.gz, .parquet or a saved dataset.")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only so many records.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Only so many records.", rich_help_panel=_MEASURES)
+]
 JudgeScore = Annotated[
     list[str] | None,
     typer.Option(
         help="A score by which records that have it are judged; give one --judge-score each. "
-        "Others: by their verdicts on pairs, else by their first score."
+        "Others: by their verdicts on pairs, else by their first score.",
+        rich_help_panel=_MEASURES,
     ),
 ]
-
 
 _AT_ONCE = 64
 
@@ -54,39 +69,66 @@ class Judged:
     left_out: int
 
 
-def read_judged(
-    file: Path, limit: int | None, judge_score: Sequence[str] | None, *, at_least: int = 2
-) -> Judged:
-    """Read records that have so many answers; what is wrong with others is said.
+def read_all(
+    file: Path, limit: int | None, *, at_least: int = 1, same_models: bool = False
+) -> tuple[list[Record], int]:
+    """Records of so many answers, and how many were left out; what is wrong with these is said.
 
     Raises:
         InputError: there is none.
     """
     from blender_core.data.files import read_records
-    from blender_core.evaluation.truth import Judge, truth_of
 
     faults: list[Fault] = []
-    judge = Judge(judge_score or ())
-    found = (
-        record
-        for record in read_records(file, on_fault=faults.append)
-        if len(record.candidates) >= at_least
-    )
-    records = list(islice(found, limit))
+    read = read_records(file, on_fault=faults.append, same_models=same_models)
+    records = list(islice((one for one in read if len(one.candidates) >= at_least), limit))
     for fault in faults:
         say(str(fault))
-    known = {name for record in records for name in record.scores}
-    for name in judge.scores:
-        if records and name not in known:
-            there = ", ".join(sorted(known)) or "none"
-            raise InputError(f"no record has a score {name!r}; there are: {there}")
     if not records:
-        raise InputError(f"{file}: there is no record of {at_least} answers or more")
+        wanted = f"of {at_least} answers or more" if at_least > 1 else "to evaluate"
+        raise InputError(f"{file}: there is no record {wanted}")
+    return records, len(faults)
+
+
+def check_scores(records: Sequence[Record], names: Sequence[str]) -> None:
+    """Check that scores by which records are to be judged are there.
+
+    Raises:
+        InputError: no record has a score of that name.
+    """
+    known = {name for record in records for name in record.scores}
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"no record has a score {name!r}; there are: {', '.join(sorted(known)) or 'none'}"
+            )
+
+
+def read_judged(
+    file: Path, limit: int | None, judge_score: Sequence[str] | None, *, at_least: int = 2
+) -> Judged:
+    """Records of so many answers, with what is known of these.
+
+    Raises:
+        InputError: there is none, or none has a score of that name.
+    """
+    from blender_core.evaluation.truth import Judge, truth_of
+
+    records, left_out = read_all(file, limit, at_least=at_least)
+    check_scores(records, judge_score or ())
+    judge = Judge(judge_score or ())
     return Judged(
         [record.to_task() for record in records],
         [truth_of(record, judge) for record in records],
-        len(faults),
+        left_out,
     )
+
+
+def tell_left_out(left_out: int, used: int) -> None:
+    """End with the exit code for it, where records were left out."""
+    if left_out:
+        say(f"{left_out} of {left_out + used} records were left out")
+        raise typer.Exit(FAILED)
 
 
 def rank_judged(

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.belief.calibrator import Calibrator
-from blender_core.belief.reliability import Reliability
-from blender_core.candidates import Task
+from blender_core.belief.reliability import Reliability, equal_parts
 from blender_core.evaluation.labelled import labelled
 from blender_core.evaluation.truth import Truth
 from blender_core.outcomes import Ranking
@@ -87,21 +86,16 @@ class Audit:
     by_length: tuple[LengthBin, ...] = field(repr=False, default=())
 
 
-def audit(
-    tasks: Sequence[Task],
-    rankings: Sequence[Ranking],
-    truths: Sequence[Truth],
-    seconds: float,
-) -> Audit:
+def audit(rankings: Sequence[Ranking], truths: Sequence[Truth], seconds: float) -> Audit:
     """Measure.
 
     Args:
-        tasks: what was asked.
-        rankings: complete ones, of these tasks.
-        truths: what is known of which answer is better, likewise.
+        rankings: complete ones.
+        truths: of the same tasks, what is known of which answer is better.
         seconds: how long the ranking of all took.
     """
-    pairs = _Pairs.of(rankings)
+    texts = [_Texts.of(ranking) for ranking in rankings]
+    pairs = _Pairs.of(texts)
     known = labelled(rankings, truths)
     calibrator = rankings[0].calibrator if rankings else None
     told = (calibrator or Calibrator(1.0)).probability(known.margins)
@@ -110,12 +104,12 @@ def audit(
     apart = known.longer != 0
     count = len(pairs.forth)
     return Audit(
-        records=len(tasks),
+        records=len(rankings),
         pairs=count,
         flips=_mean(pairs.flips),
         position_bias=_over(pairs.advantage, pairs.size),
         prefers_longer=_mean(pairs.longer_wins[pairs.ratio > 1.0]),
-        cycles=_cycles([_of_texts(ranking) for ranking in rankings]),
+        cycles=_cycles(texts),
         passes=sum(ranking.passes for ranking in rankings) / count if count else None,
         seconds=seconds / count if count else None,
         characters=_mean(pairs.characters),
@@ -129,8 +123,23 @@ def audit(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Texts:
+    """The different texts of a task: float64[N, N], and their lengths, float64[N]."""
+
+    matrix: Floats
+    lengths: Floats
+
+    @classmethod
+    def of(cls, ranking: Ranking) -> _Texts:
+        texts = [candidate.text for candidate in ranking.candidates]
+        first = [place for place, text in enumerate(texts) if texts.index(text) == place]
+        lengths = np.array([float(len(texts[place])) for place in first])
+        return cls(ranking.matrix[np.ix_(first, first)].astype(np.float64), lengths)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Pairs:
-    """All unordered pairs of different texts that were asked in both orders, float64[n] each."""
+    """All unordered pairs that were asked in both orders, float64[n] each."""
 
     forth: Floats
     back: Floats
@@ -139,23 +148,20 @@ class _Pairs:
     characters: Floats
 
     @classmethod
-    def of(cls, rankings: Sequence[Ranking]) -> _Pairs:
+    def of(cls, tasks: Sequence[_Texts]) -> _Pairs:
         columns: list[list[Floats]] = [[] for _ in range(5)]
-        for ranking in rankings:
-            i, j = np.triu_indices(len(ranking.candidates), 1)
-            forth, back = ranking.matrix[i, j].astype(float), ranking.matrix[j, i].astype(float)
-            texts = [candidate.text for candidate in ranking.candidates]
-            same = np.array([texts[a] == texts[b] for a, b in zip(i, j, strict=True)], dtype=bool)
-            asked = ~np.isnan(forth + back) & ~same
-            lengths = np.array([float(len(each.text)) for each in ranking.candidates])
-            long, short = np.maximum(lengths[i], lengths[j]), np.minimum(lengths[i], lengths[j])
+        for task in tasks:
+            i, j = np.triu_indices(len(task.lengths), 1)
+            forth, back = task.matrix[i, j], task.matrix[j, i]
+            first, second = task.lengths[i], task.lengths[j]
             parts = (
                 forth,
                 back,
-                (long + 1.0) / (short + 1.0),
-                (lengths[i] > lengths[j]).astype(float),
-                long + short,
+                (np.maximum(first, second) + 1.0) / (np.minimum(first, second) + 1.0),
+                (first > second).astype(np.float64),
+                first + second,
             )
+            asked = ~np.isnan(forth + back)
             for column, part in zip(columns, parts, strict=True):
                 column.append(part[asked])
         return cls(*(np.concatenate(column) if column else np.empty(0) for column in columns))
@@ -182,8 +188,9 @@ class _Pairs:
         return (lead + 1.0) / 2.0
 
     def by_length(self) -> tuple[LengthBin, ...]:
-        """Bins of equal size by ratio of lengths, where these differ."""
-        order = np.argsort(self.ratio, kind="stable")[int((self.ratio == 1.0).sum()) :]
+        """Bins of about equal size by ratio of lengths, where these differ."""
+        apart = np.flatnonzero(self.ratio > 1.0)
+        parts = [apart[part] for part in equal_parts(self.ratio[apart], _BINS)]
         return tuple(
             LengthBin(
                 ratio=float(self.ratio[part].mean()),
@@ -192,23 +199,16 @@ class _Pairs:
                 flips=float(self.flips[part].mean()),
                 count=len(part),
             )
-            for part in np.array_split(order, _BINS)
-            if len(part)
+            for part in parts
         )
 
 
-def _of_texts(ranking: Ranking) -> Floats:
-    """Margins between the different texts."""
-    texts = [candidate.text for candidate in ranking.candidates]
-    first = [place for place, text in enumerate(texts) if texts.index(text) == place]
-    return margins(ranking.matrix[np.ix_(first, first)])
-
-
-def _cycles(by_record: Sequence[Floats]) -> float | None:
-    """The share of triples that go round in a circle, over all records."""
+def _cycles(tasks: Sequence[_Texts]) -> float | None:
+    """The share of triples that go round in a circle, over all tasks."""
     rng = np.random.default_rng(0)
     found = seen = 0
-    for margin in by_record:
+    for task in tasks:
+        margin = margins(task.matrix)
         triples = _triples(len(margin), rng)
         a, b, c = triples.T
         turns = np.sign(margin[a, b]) + np.sign(margin[b, c]) + np.sign(margin[c, a])

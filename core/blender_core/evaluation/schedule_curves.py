@@ -6,7 +6,6 @@ answers.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,24 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.belief.posterior import Posterior
 from blender_core.candidates import Task
-from blender_core.flows import Course
+from blender_core.evaluation.replay import Replay, replayed
+from blender_core.evaluation.rivals import RandomPairs, Truncated
 from blender_core.outcomes import Ranking
-from blender_core.ranking.aggregation import max_logits
-from blender_core.ranking.flow import rank_flow
 from blender_core.ranking.schedules import (
     Active,
     Bubble,
-    Ending,
     Full,
     Knockout,
     Reference,
-    Rounds,
     Schedule,
 )
 
-__all__ = ["BUDGETS", "Point", "RandomPairs", "Replay", "Truncated", "replayed", "schedule_curves"]
+__all__ = ["BUDGETS", "Point", "schedule_curves"]
 
 BUDGETS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 """Shares of the passes of the full matrix."""
@@ -68,79 +63,6 @@ class Point:
     worth: float | None
     regret: float | None
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class RandomPairs:
-    """Ordered pairs by chance, read by the same model as those of `Active`: what choosing adds.
-
-    Args:
-        max_passes: how many; None asks all.
-        seed: of the choice.
-    """
-
-    max_passes: int | None = None
-    seed: int = 0
-
-    def rounds(self, lengths: Sequence[int]) -> Rounds:
-        """See `Schedule.rounds`."""
-        count = len(lengths)
-        pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
-        chosen = np.random.default_rng(self.seed).permutation(len(pairs))[: self.max_passes]
-        matrix = yield [pairs[place] for place in chosen]
-        return Ending(scores=Posterior.of(matrix).utilities.tolist())
-
-
-@dataclass(frozen=True, slots=True)
-class Truncated:
-    """Another schedule, stopped after so many passes; the scores decide what it has not.
-
-    Args:
-        schedule: the other one.
-        max_passes: how many.
-    """
-
-    schedule: Schedule
-    max_passes: int
-
-    def rounds(self, lengths: Sequence[int]) -> Rounds:
-        """See `Schedule.rounds`."""
-        course = Course(self.schedule.rounds(lengths))
-        left = self.max_passes
-        while not course.done and left:
-            wanted = course.request
-            part = wanted[:left]
-            left -= len(part)
-            matrix = yield part
-            if len(part) < len(wanted):
-                break
-            course.reply(matrix)
-        return course.result if course.done else Ending(because="max_passes")
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A ranking, and the seconds that choosing pairs and scoring took."""
-
-    ranking: Ranking
-    seconds: float
-
-
-def replayed(task: Task, matrix: Floats, schedule: Schedule) -> Replay:
-    """Rank a task by a complete matrix, float[N, N], of which a schedule sees what it asks for."""
-    place = {candidate.text: i for i, candidate in reversed([*enumerate(task.candidates)])}
-    started = time.perf_counter()
-    course = Course(rank_flow(task, schedule, max_logits))
-    seconds = time.perf_counter() - started
-    while not course.done:
-        logits = np.array(
-            [matrix[place[pair.first], place[pair.second]] for pair in course.request],
-            dtype=np.float32,
-        )
-        started = time.perf_counter()
-        course.reply(logits)
-        seconds += time.perf_counter() - started
-    return Replay(course.result, seconds)
 
 
 def schedule_curves(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from blender_core.candidates import Task, checked_all
 from blender_core.errors import InputError
-from blender_core.outcomes import Ranking, StopReason
+from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import max_logits
 from blender_core.ranking.consensus_ranker import ConsensusRanker
 from blender_core.ranking.matrix import completed, order_and_ranks
@@ -141,6 +141,8 @@ class JointRanker(Ranker):
         behind = [-float(place in left_out) for place in range(len(matrix))]
         order, ranks = order_and_ranks(behind, scores)
         passes = sum(ranking.passes for ranking in rankings)
+        # The first one that had a choice says what was looked for, and why it asked no more.
+        chose = next((one for one in rankings if one.stopped_because != "done"), rankings[0])
         return Ranking(
             rankings[0].candidates,
             order,
@@ -148,7 +150,8 @@ class JointRanker(Ranker):
             tuple(scores),
             matrix,
             passes,
-            stopped_because=_first_reason(rankings),
+            stopped_because=chose.stopped_because,
+            goal=chose.goal,
             calibrator=self.calibrator,
             left_out=left_out,
         )
@@ -170,12 +173,6 @@ def _with_consensus(ranker: Ranker) -> list[tuple[Ranker, float]]:
         (ConsensusRanker("result"), _RESULT_WEIGHT),
         (ConsensusRanker("words"), _WORDS_WEIGHT),
     ]
-
-
-def _first_reason(rankings: Sequence[Ranking]) -> StopReason:
-    """Why the first one that had a choice asked no more."""
-    reasons = [ranking.stopped_because for ranking in rankings]
-    return next((reason for reason in reasons if reason != "done"), "done")
 
 
 def _shipped_calibrator() -> Calibrator | None:

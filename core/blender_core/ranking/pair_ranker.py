@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blender_core.candidates import Answers, Pair, Task, checked_all
 from blender_core.comparison.comparator import AsyncComparator
@@ -128,26 +128,23 @@ class PairRanker(Ranker):
         """
         from blender_core.comparison.loading import load_calibrator, load_comparator
 
+        access: dict[str, Any] = {
+            "revision": revision,
+            "cache_folder": cache_folder,
+            "local_files_only": local_files_only,
+            "token": token,
+        }
         comparator = load_comparator(
             model,
             device=device,
             dtype=dtype,
-            revision=revision,
-            cache_folder=cache_folder,
-            local_files_only=local_files_only,
-            token=token,
+            **access,
             base_model=base_model,
             max_batch_tokens=max_batch_tokens,
             source_max_length=source_max_length,
             candidate_max_length=candidate_max_length,
         )
-        calibrator = load_calibrator(
-            model,
-            revision=revision,
-            cache_folder=cache_folder,
-            local_files_only=local_files_only,
-            token=token,
-        )
+        calibrator = load_calibrator(model, **access)
         return cls(comparator, schedule=schedule, aggregation=aggregation, calibrator=calibrator)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,26 +101,23 @@ class PointwiseRanker(Ranker):
         from blender_core.comparison.loading import load_calibrator
         from blender_core.comparison.pointwise.loading import load_scorer
 
+        access: dict[str, Any] = {
+            "revision": revision,
+            "cache_folder": cache_folder,
+            "local_files_only": local_files_only,
+            "token": token,
+        }
         scorer = load_scorer(
             model,
             device=device,
             dtype=dtype,
-            revision=revision,
-            cache_folder=cache_folder,
-            local_files_only=local_files_only,
-            token=token,
+            **access,
             base_model=base_model,
             max_batch_tokens=max_batch_tokens,
             max_length=max_length,
             format=format,
         )
-        calibrator = load_calibrator(
-            model,
-            revision=revision,
-            cache_folder=cache_folder,
-            local_files_only=local_files_only,
-            token=token,
-        )
+        calibrator = load_calibrator(model, **access)
         return cls(scorer, calibrator=calibrator)
 
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:

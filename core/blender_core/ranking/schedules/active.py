@@ -30,9 +30,7 @@ _HARDLY_WRONG = 1e-6
 _TRIES = 3
 """Comparisons of a candidate that may fail before it is left as unknown as it is."""
 
-_NO_LIMIT = 2**53
-
-_TOKEN = 4.0
+_TOKEN = 4
 """Characters."""
 
 
@@ -157,7 +155,7 @@ class _Budget:
     def of(cls, limits: Active, lengths: Sequence[int]) -> _Budget:
         """The budget of one task, whose time begins now."""
         passes, tokens, seconds = (
-            np.inf if limit is None else float(min(limit, _NO_LIMIT))
+            np.inf if limit is None else limit
             for limit in (limits.max_passes, limits.max_tokens, limits.max_seconds)
         )
         return cls(lengths, passes, _TOKEN * tokens, time.monotonic() + seconds)
