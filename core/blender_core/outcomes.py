@@ -24,10 +24,11 @@ __all__ = ["Blend", "Ranking", "StopReason", "Verdict", "VerdictReason"]
 
 
 StopReason = Literal[
-    "done", "settled", "every pair was asked", "max_passes", "max_tokens", "max_seconds"
+    "done", "settled", "nothing left to ask", "max_passes", "max_tokens", "max_seconds"
 ]
 """Why a schedule asked no more: it has a fixed plan (``done``), the goal is reached with the
-confidence that was wanted (``settled``), or there was nothing left to ask, or to ask with."""
+confidence that was wanted (``settled``), what is left would tell nothing (``nothing left to
+ask``), or a budget is spent."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,25 @@ def test_a_failed_comparison_is_none_but_is_not_tried_for_ever():
     assert course.ending.because == "settled"
 
 
+@given(
+    st.integers(1, 12),
+    st.integers(0, 999),
+    st.sampled_from(["best", "order", 2]),
+    st.floats(0.0, 1.0),
+    st.booleans(),
+)
+def test_it_comes_to_an_end_whatever_fails(count, seed, goal, share, mirrored):
+    full, _, _ = noisy(count, seed)
+    if mirrored:
+        full = np.triu(full) - np.triu(full).T
+    full[np.random.default_rng(seed).random(full.shape) < share] = np.nan
+    course = played(Active(goal=goal), full)
+    assert course.ending.because in ("settled", "nothing left to ask")
+    if count > 1:
+        assert np.isfinite(course.scores).all()
+        assert len(course.scores) == count
+
+
 def test_the_other_order_of_a_failed_comparison_is_asked():
     full = consistent([0.0, 1.0, 2.0, 3.0])
     full[2, 0] = np.nan
@@ -175,7 +194,7 @@ def test_holes_cost_a_question_and_nothing_else():
     ranker = PairRanker(ScriptedComparator(logit), schedule=Active())
     ranking = ranker.rank("q", ["a", "broken", "ccc", "bb", "eeeee", "dddd"])
     assert ranking.best.text == "eeeee"
-    assert ranking.stopped_because in ("settled", "every pair was asked")
+    assert ranking.stopped_because in ("settled", "nothing left to ask")
     assert ranking.passes <= 5 * 4 + 10
 
 

@@ -52,7 +52,7 @@ def test_the_numbers_are_there_for_every_schedule(schedule):
     assert wider[0] < low
     assert high < wider[1]
     assert not ranking.is_calibrated
-    assert ranking.stopped_because in ("done", "settled", "every pair was asked")
+    assert ranking.stopped_because in ("done", "settled", "nothing left to ask")
 
 
 def test_more_comparisons_make_it_surer():
@@ -79,7 +79,7 @@ def test_the_position_bias_is_found(bias):
         (Active(max_passes=1), "max_passes"),
         (Active(max_tokens=3), "max_tokens"),
         (Active(max_seconds=1e-9), "max_seconds"),
-        (Active(confidence=1 - 1e-12), "every pair was asked"),
+        (Active(confidence=1 - 1e-12), "nothing left to ask"),
         ("full", "done"),
     ],
 )
@@ -134,7 +134,7 @@ def test_the_same_text_twice_is_one_answer():
     assert ranking.passes <= 3 * 2
     assert ranking.probability(0, 2) == 0.5
     assert ranking.probability_best[0] == ranking.probability_best[4] > 0.7
-    assert ranking.stopped_because in ("settled", "every pair was asked")
+    assert ranking.stopped_because in ("settled", "nothing left to ask")
     assert ranking.confidence == pytest.approx(ranking.probability_best[0])
     # Nobody was asked to compare a text with itself.
     assert all(pair.first != pair.second for call in comparator.calls for pair in call)
@@ -148,12 +148,16 @@ def test_one_candidate_is_the_best_for_certain(schedule):
     assert ranking.passes == 0
 
 
-def test_a_comparator_that_never_answers_leaves_all_open():
-    ranker = PairRanker(ScriptedComparator(lambda _: math.nan))
-    for schedule in ("full", "active"):
-        ranking = ranker.rank("q", TEXTS, schedule=schedule)
-        np.testing.assert_allclose(ranking.probability_best, 0.25, atol=0.05)
-        assert ranking.position_bias == 0.0
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 20])
+@pytest.mark.parametrize("schedule", ["full", *map(Active, ("best", "order", 3))])
+def test_a_comparator_that_never_answers_leaves_all_open(count, schedule):
+    ranker = PairRanker(ScriptedComparator(lambda _: math.nan), schedule=schedule)
+    ranking = ranker.rank("q", [str(place) for place in range(count)])
+    np.testing.assert_allclose(ranking.probability_best, 1.0 / count, atol=0.05)
+    assert ranking.position_bias == 0.0
+    assert set(ranking.ranks) == {1}
+    assert ranking.stopped_because != "settled"
+    assert ranking.passes <= max(4 * count, count * (count - 1))
 
 
 def test_rankers_without_a_schedule_say_it_too():
@@ -196,7 +200,7 @@ def test_an_integer_goal_counts_texts():
     texts = ["great", "great", "fair", "fair", "poor"]
     ranking = PairRanker(ScriptedComparator(UTILITY)).rank("q", texts, schedule=Active(goal=2))
     assert set(ranking.order[:4]) == {0, 1, 2, 3}
-    assert ranking.confidence >= 0.95 or ranking.stopped_because == "every pair was asked"
+    assert ranking.confidence >= 0.95 or ranking.stopped_because == "nothing left to ask"
 
 
 def test_a_margin_does_not_depend_on_how_many_others_there_are():

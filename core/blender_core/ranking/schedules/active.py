@@ -112,7 +112,7 @@ class Active:
             wrong = 1.0 - posterior.better(better, worse, nearly=True)
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
             in_doubt = (unseen & ~given_up).any() or wrong.max(initial=0.0) > 1.0 - self.confidence
-            if not in_doubt and posterior.settled(goal, order, self.confidence):
+            if len(order) and not in_doubt and posterior.settled(goal, order, self.confidence):
                 return Ending(scores=scores, because="settled", goal=goal)
             number = _size(count, int(asked.sum()) - count)
             batch = _most_telling(posterior, closed, (better, worse, wrong), number)
@@ -149,7 +149,7 @@ class _Budget:
     passes: float
     characters: float
     ends: float
-    spent: StopReason = "every pair was asked"
+    spent: StopReason = "nothing left to ask"
 
     @classmethod
     def of(cls, limits: Active, lengths: Sequence[int]) -> _Budget:
