@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,14 @@ def test_a_comparator_without_a_position_is_not_asked_twice():
     course = played(Active(confidence=0.999999), (upper - upper.T).astype(np.float32))
     # Before the first pair was asked in both orders, nobody knows.
     assert course.passes <= 12 * 11 // 2 + 12
+
+
+def test_it_begins_with_a_chain_through_half_of_them():
+    full, _, _ = noisy(12, 0)
+    first = played(Active(), full).rounds[0]
+    assert len(first) == 6
+    assert all(one[1] == following[0] for one, following in pairwise(first))
+    assert len({place for pair in first for place in pair}) == 7
 
 
 def test_rounds_grow_by_a_third():

@@ -157,7 +157,9 @@ def test_a_comparator_that_never_answers_leaves_all_open(count, schedule):
     assert ranking.position_bias == 0.0
     assert set(ranking.ranks) == {1}
     assert ranking.stopped_because != "settled"
-    assert ranking.passes <= max(4 * count, count * (count - 1))
+    assert ranking.passes <= count * (count - 1)
+    if schedule != "full":
+        assert ranking.passes <= 4 * count  # nobody is tried for ever
 
 
 def test_rankers_without_a_schedule_say_it_too():
