@@ -16,6 +16,7 @@ from blender_core import Active, PairRanker
 from blender_core.belief.posterior import Posterior
 from blender_core.belief.reliability import Reliability
 from blender_core.errors import InputError
+from blender_core.ranking.schedules import active_for
 from blender_core.ranking.schedules.active import _most_telling
 from blender_core.testing import ScriptedComparator
 
@@ -186,6 +187,20 @@ def test_equally_good_ones_are_not_asked_for_ever():
     assert course.ending.because == "settled"
     assert utilities[course.pick] == 6.0
     assert course.passes < 0.5 * 120 * 119
+
+
+@pytest.mark.parametrize(
+    ("schedule", "top", "wanted"),
+    [
+        ("active", 1, "active"),
+        ("active", 3, Active(goal=3)),
+        ("active", None, Active(goal="order")),
+        ("full", 3, "full"),
+        (Active(max_passes=9), 3, Active(max_passes=9)),
+    ],
+)
+def test_by_its_name_it_looks_for_what_is_wanted(schedule, top, wanted):
+    assert active_for(schedule, top) == wanted
 
 
 def test_time_is_a_budget_too():
