@@ -239,10 +239,10 @@ def test_clear_losers_take_nothing_from_the_winner():
 
 
 def test_a_sum_of_rankers_knows_no_more_than_they_do():
-    scripted = PairRanker(ScriptedComparator(UTILITY), schedule=Active(max_passes=2))
+    scripted = PairRanker(ScriptedComparator(UTILITY), schedule=Active(goal=2, max_passes=2))
     joint = JointRanker([(scripted, 1.0)])
     ranking, alone = joint.rank("q", TEXTS), scripted.rank("q", TEXTS)
-    assert ranking.stopped_because == "max_passes"
+    assert (ranking.stopped_because, ranking.goal) == ("max_passes", 2)
     np.testing.assert_array_equal(np.isnan(ranking.matrix), np.isnan(alone.matrix))
     assert ranking.confidence == pytest.approx(alone.confidence, abs=0.05)
     assert not np.isnan(joint.rank_completely([Task("q", TEXTS)])[0].matrix).any()
