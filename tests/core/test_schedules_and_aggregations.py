@@ -378,3 +378,13 @@ def test_scores_of_a_complete_matrix_are_exact():
     np.fill_diagonal(matrix, 0)
     new = rng.permutation(30)
     assert (max_logits(matrix)[new] == max_logits(matrix[np.ix_(new, new)])).all()
+
+
+def test_the_survivor_of_a_knockout_is_first_whatever_it_scored():
+    lead = {("a", "b"): 0.1, ("c", "d"): 9.0, ("a", "c"): 0.1}
+    comparator = ScriptedComparator(
+        lambda pair: lead.get((pair.first, pair.second), -lead.get((pair.second, pair.first), 0.0))
+    )
+    ranking = PairRanker(comparator).rank("q", ["a", "b", "c", "d"], schedule="knockout")
+    assert ranking.order[0] == 0
+    assert ranking.scores[2] > ranking.scores[0]
