@@ -380,11 +380,10 @@ def test_scores_of_a_complete_matrix_are_exact():
     assert (max_logits(matrix)[new] == max_logits(matrix[np.ix_(new, new)])).all()
 
 
-def test_the_survivor_of_a_knockout_is_first_whatever_it_scored():
-    lead = {("a", "b"): 0.1, ("c", "d"): 9.0, ("a", "c"): 0.1}
-    comparator = ScriptedComparator(
-        lambda pair: lead.get((pair.first, pair.second), -lead.get((pair.second, pair.first), 0.0))
-    )
-    ranking = PairRanker(comparator).rank("q", ["a", "b", "c", "d"], schedule="knockout")
-    assert ranking.order[0] == 0
-    assert ranking.scores[2] > ranking.scores[0]
+def test_the_survivor_is_first_also_where_the_scores_tie():
+    """A tie passes the lead on: the last one of the line has it, though all score alike."""
+    ranker = PairRanker(ScriptedComparator(lambda _: 0.0))
+    ranking = ranker.rank("q", ["a", "b", "c"], schedule=Bubble(line=(1, 0, 2)))
+    assert ranking.order == (2, 0, 1)
+    assert ranking.ranks == (2, 2, 1)
+    assert len(set(ranking.scores)) == 1

@@ -18,7 +18,7 @@ from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, Text
 from pydantic import Field, ValidationError
 from watching import watched_loop
 
-from blender_core import Calibrator, ConsensusRanker, PairRanker
+from blender_core import Calibrator, ConsensusRanker, PairRanker, ShortlistRanker
 from blender_core.errors import InputError
 from blender_core.testing import ScriptedComparator
 from llamaindex_blender import PairRankerRerank
@@ -263,3 +263,16 @@ def test_a_calibrated_rankers_probabilities_are_calibrated(reranked):
     assert own[0] > 0.9
     assert 0.5 < fitted[0] < 0.52
     assert sum(fitted) == pytest.approx(1.0)
+
+
+@WAYS
+def test_nodes_that_a_shortlist_left_out_have_no_probability(reranked):
+    calibrated = PairRanker(ScriptedComparator(longest), calibrator=Calibrator(2.0))
+    ranker = ShortlistRanker(LONGEST, calibrated, keep=2)
+    given = nodes("a", "ccccc", "bbb")
+    first, second, out = reranked(PairRankerRerank(ranker=ranker), given, query_str="q")
+    told = [node.metadata["win_probability"] for node in (first, second)]
+    assert 1.0 > told[0] > 0.5 > told[1] > 0.0
+    assert sum(told) == pytest.approx(1.0)
+    assert (out.text, out.metadata["rank"]) == ("a", 3)
+    assert "win_probability" not in out.metadata
