@@ -211,7 +211,7 @@ BROKEN = {
     "a marker id missing": (lambda folder: edited(folder, source_prefix_id=None), "source_prefix"),
     "an unknown architecture": (
         lambda folder: edited(folder, model_type="deberta-v9"),
-        "does not know the model_type 'deberta-v9'",
+        "'deberta-v9', none of the text models that are read",
     ),
     "lengths that are none": (
         lambda folder: to_original(folder, source_maxlength=None),

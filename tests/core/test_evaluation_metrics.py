@@ -272,12 +272,13 @@ def test_models_that_do_not_fit_say_why(bert, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["auto_map", "attn_implementation"])
-def test_a_config_that_chooses_code_is_not_handed_to_bert_score(bert, tmp_path, key):
+def test_bert_score_is_not_handed_what_chooses_code(bert, tmp_path, key):
     folder = shutil.copytree(bert / "encoder", tmp_path / "encoder")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, key: "evil-org/evil-kernel"}))
-    with pytest.raises(CheckpointError, match=rf"chooses code to run \({key}\)"):
-        scores("bertscore", model=str(folder), layer=1)
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "evil-org/base"}')
+    found = scores("bertscore", model=str(folder), layer=1)
+    assert found.tolist() == scores("bertscore", model=str(bert / "encoder"), layer=1).tolist()
 
 
 @pytest.mark.parametrize(

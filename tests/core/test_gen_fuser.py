@@ -478,22 +478,22 @@ def test_broken_files_are_named(broken):
     whole = weights.read_bytes()
     for cut in (len(whole) // 2, 100, 0):
         weights.write_bytes(whole[:cut])
-        with pytest.raises(CheckpointError, match="not a readable sequence-to-sequence"):
+        with pytest.raises(CheckpointError, match=r"model\.safetensors: broken or truncated"):
             GenFuser.from_pretrained(broken)
     weights.write_bytes(whole)
     (broken / "tokenizer.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"tokenizer\.json: not a readable"):
         GenFuser.from_pretrained(broken)
     weights.unlink()
-    with pytest.raises(CheckpointError, match="not a readable sequence-to-sequence"):
+    with pytest.raises(CheckpointError, match="no weights"):
         GenFuser.from_pretrained(broken)
 
 
 @pytest.mark.parametrize(
     ("model_type", "message"),
     [
-        ("llama", "not a readable sequence-to-sequence"),
-        ("nonesuch", "does not know the model_type"),
+        ("llama", "no model of this kind for 'llama'"),
+        ("nonesuch", "none of the text models"),
     ],
 )
 def test_other_kinds_of_model_are_refused(broken, model_type, message):
@@ -519,7 +519,7 @@ class Bomb:
 def test_code_in_a_weights_file_is_not_run(broken):
     (broken / "model.safetensors").unlink()
     torch.save({"shared.weight": Bomb()}, broken / "pytorch_model.bin")
-    with pytest.raises(CheckpointError, match="not a readable sequence-to-sequence"):
+    with pytest.raises(CheckpointError, match="not a file of plain weights"):
         GenFuser.from_pretrained(broken)
 
 
@@ -553,5 +553,5 @@ def test_checkpoint_without_a_usable_tokenizer(broken, content):
     (broken / "spiece.model").unlink()
     if content:
         (broken / "spiece.model").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"no tokenizer\.json"):
+    with pytest.raises(CheckpointError, match="no tokenizer"):
         GenFuser.from_pretrained(broken)

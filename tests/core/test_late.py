@@ -170,7 +170,7 @@ def test_half_precision_changes_little(late, tmp_path):
         ({"style": ["words"]}, "other figures of style"),
         ({"markers": {"sauce": "a"}}, "config.json: TypeError"),
         ({"source_max_length": 0}, "source_max_length"),
-        ({"encoder": {"model_type": "no such"}}, "no known model"),
+        ({"encoder": {"model_type": "no such"}}, "none of the text models"),
         ({"encoder": None}, "config.json: TypeError"),
     ],
 )

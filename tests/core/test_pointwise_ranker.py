@@ -484,8 +484,8 @@ THREE_LABELS = {"0": "a", "1": "b", "2": "c"}
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), r"tokenizer\.json"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer; expected"),
         (rewritten(hidden_size="wide"), "the config is unusable"),
-        (rewritten(num_attention_heads=3), "do not fit.*multiple"),
-        (rewritten(model_type="no-such-model"), "no known model"),
+        (rewritten(num_attention_heads=3), "config is unusable.*multiple"),
+        (rewritten(model_type="no-such-model"), "none of the text models"),
         (rewritten(architectures=["BertModel"]), r"no known pointwise format.*format="),
         (rewritten(ranker_type="pairranker"), r"PairRanker\.from_pretrained"),
         (

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
 from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.empty_encoder import empty_encoder
-from blender_core.comparison.checkpoints.files import read_weights, resolve, tensors_into
+from blender_core.comparison.checkpoints.building import bare_encoder, built, encoder_config
+from blender_core.comparison.checkpoints.files import read_weights, resolve
 from blender_core.comparison.checkpoints.layouts import Layout, read_layout
 from blender_core.comparison.checkpoints.own import write_own
 from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
@@ -222,13 +222,9 @@ def _positions(config: Any) -> int | None:
 def _load_model(folder: Path, layout: Layout) -> PairModel:
     """The model, float32 on the CPU, built from its config and filled from the folder alone."""
     weights = read_weights(folder)
-    backbone = empty_encoder(layout.encoder, folder)
-    embeddings = backbone.get_input_embeddings()
-    name = next(name for name, weight in backbone.named_parameters() if weight is embeddings.weight)
-    table = weights.get(f"pretrained_model.{name}")
-    if table is not None and len(table) != len(embeddings.weight):
-        # The markers were added to the vocabulary; every row is overwritten.
-        backbone.resize_token_embeddings(len(table), mean_resizing=False)
-    model = PairModel(backbone, layout.n_tasks, layout.drop_out)
-    tensors_into(model, weights, folder)
-    return model
+    config = encoder_config(layout.encoder, weights, "pretrained_model.", folder)
+    return built(
+        lambda: PairModel(bare_encoder(config, folder), layout.n_tasks, layout.drop_out),
+        weights,
+        folder,
+    )

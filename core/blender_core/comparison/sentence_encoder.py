@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 
 from blender_core.checks import positive
 from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.empty_encoder import empty_encoder
-from blender_core.comparison.checkpoints.files import (
-    read_json,
-    read_weights,
-    resolve,
-    tensors_into,
-)
+from blender_core.comparison.checkpoints.building import bare_encoder, built, encoder_config
+from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
 from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.pointwise.rows import Frame
@@ -66,8 +61,9 @@ class SentenceEncoder:
             CheckpointError: it cannot be read.
         """
         folder = resolve(model)
-        encoder = empty_encoder(read_json(folder / "config.json"), folder)
-        tensors_into(encoder, read_weights(folder), folder)
+        weights = read_weights(folder)
+        config = encoder_config(read_json(folder / "config.json"), weights, "", folder)
+        encoder = built(lambda: bare_encoder(config, folder), weights, folder)
         tokenizer = TextTokenizer.from_file(folder / "tokenizer.json")
         return cls(encoder, tokenizer, max_length=max_length, **options)
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blender_core.comparison.checkpoints.building import filled_model
 from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
+from blender_core.comparison.checkpoints.files import read_json, read_weights
+from blender_core.comparison.checkpoints.vocabulary import vocabulary_in
 from blender_core.comparison.tokenizer import TextTokenizer
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, describe
 from blender_core.fusion.prompt import REQUEST
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["load_model", "load_tokenizer"]
+
+_DECODING = {
+    "bos_token_id", "decoder_start_token_id", "early_stopping", "encoder_no_repeat_ngram_size",
+    "eos_token_id", "forced_bos_token_id", "forced_eos_token_id", "length_penalty", "max_length",
+    "min_length", "no_repeat_ngram_size", "num_beams", "pad_token_id", "repetition_penalty",
+}  # fmt: skip
+"""Keys of a ``generation_config.json`` that are read: what tokens mean, and how beams are rated."""
 
 
 def load_model(folder: Path, dtype: torch.dtype) -> Any:
@@ -24,25 +33,27 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
         CheckpointError: the folder holds none, a file is broken, or weights are missing, left
             over or of another shape.
     """
-    from transformers import AutoModelForSeq2SeqLM
+    from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
 
     config = transformers_config(read_json(folder / "config.json"), folder)
-    try:
-        model, report = AutoModelForSeq2SeqLM.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported below, in words
-            **dtype_option(dtype),
-        )
-    except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
-        raise CheckpointError(
-            f"{folder}: not a readable sequence-to-sequence checkpoint: {_first_line(error)}"
-        ) from error
-    check_report(folder, report)
+    model = filled_model(
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, config, read_weights(folder), folder, dtype
+    )
+    if (file := folder / "generation_config.json").is_file():
+        model.generation_config = _generation_config(file)
     return model
+
+
+def _generation_config(file: Path) -> Any:
+    from transformers import GenerationConfig
+
+    kept = {name: value for name, value in read_json(file).items() if name in _DECODING}
+    try:
+        config = GenerationConfig(**kept)
+        config.validate(strict=True)
+    except Exception as error:  # it checks its values in many ways
+        raise CheckpointError(f"{file}: {' '.join(describe(error).split())}") from error
+    return config
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:
@@ -51,31 +62,15 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
     Raises:
         CheckpointError: there is none, or it is broken.
     """
-    if (file := folder / "tokenizer.json").is_file():
-        return TextTokenizer.from_file(file)
-    from transformers import AutoTokenizer
-
-    advice = "For a spiece.model: pip install 'blended-llm[sentencepiece]'"
-    try:
-        converted = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-        tokenizer = TextTokenizer(converted.backend_tokenizer)
-    except Exception as error:  # as above, and for a missing converter of spiece.model
-        raise CheckpointError(
-            f"{folder}: no tokenizer.json, and none could be made from the other files "
-            f"({_first_line(error)}). {advice}"
-        ) from error
-    # transformers 5 makes a tokenizer without vocabulary out of missing or broken files.
+    tokenizer = TextTokenizer(vocabulary_in(folder))
+    if (folder / "tokenizer.json").is_file():
+        return tokenizer
+    # transformers makes a tokenizer without vocabulary out of missing or broken files.
     added = tokenizer.full.get_added_tokens_decoder()
     if any(token_id in added for token_id in tokenizer.encode([REQUEST])[0]):
         raise CheckpointError(
             f"{folder}: no tokenizer.json, and the one made from the other files does not know "
-            f"the words of the prompt. {advice}"
+            "the words of the prompt. For sentencepiece files: "
+            "pip install 'blended-llm[sentencepiece]'"
         )
     return tokenizer
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -12,10 +12,11 @@ import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer
 
+from blender_core.comparison.checkpoints.building import filled_model
 from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.files import check_fit, dtype_option, read_json, resolve
+from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
 from blender_core.comparison.checkpoints.layouts import is_late, is_pairwise
-from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
+from blender_core.comparison.checkpoints.vocabulary import vocabulary_in
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.checkpoint import check_positions
@@ -23,8 +24,8 @@ from blender_core.comparison.late.comparator import LateComparator
 from blender_core.comparison.late.model import LateModel
 from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
-from blender_core.errors import CheckpointError, InputError
+from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.errors import InputError
 from blender_core.training.config import RankerConfig
 
 __all__ = ["LateStart", "late_to_train", "ranker_to_train"]
@@ -71,7 +72,7 @@ def ranker_to_train(config: RankerConfig) -> CrossEncoder:
 
 def _new_ranker(folder: Path, config: RankerConfig) -> CrossEncoder:
     markers = Markers()
-    vocabulary = _vocabulary(folder)
+    vocabulary = vocabulary_in(folder)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in markers])
     tokenizer = TextTokenizer(vocabulary, tuple(markers))
     with _seeded(config.seed):
@@ -123,7 +124,7 @@ def late_to_train(config: RankerConfig) -> LateStart:
 def _new_late(folder: Path, config: RankerConfig) -> LateComparator:
     markers = ReadingMarkers()
     names = (markers.source, markers.candidate)
-    vocabulary = _vocabulary(folder)
+    vocabulary = vocabulary_in(folder)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in names])
     tokenizer = TextTokenizer(vocabulary, names)
     with _seeded(config.seed):
@@ -170,37 +171,17 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _vocabulary(folder: Path) -> Tokenizer:
-    if (file := folder / "tokenizer.json").is_file():
-        return read_tokenizer(file)
-    if (file := folder / "spm.model").is_file():
-        return tokenizer_from_sentencepiece(file)
-    raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")
-
-
 def _encoder(folder: Path) -> Any:
     """The encoder with its weights; only a pooler, which nothing here reads, may be missing."""
     config = transformers_config(read_json(folder / "config.json"), folder)
-    logging = transformers.utils.logging
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # what is missing is told below, in words
-    try:
-        backbone, report = transformers.AutoModel.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **dtype_option(torch.float32),
-        )
-    except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CheckpointError(f"{folder}: not a readable encoder: {reason}") from error
-    finally:
-        logging.set_verbosity(verbosity)
-    missing = {name for name in report["missing_keys"] if "pooler" not in name}
-    check_fit(folder, missing=missing, unexpected=(), reshaped=())  # heads may be left over
-    return backbone
+    return filled_model(
+        transformers.MODEL_MAPPING,
+        config,
+        read_weights(folder),
+        folder,
+        torch.float32,
+        may_lack="pooler",
+    )
 
 
 def _start_markers(backbone: Any, tokenizer: TextTokenizer, markers: Markers) -> None:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_fit",
-    "check_report",
-    "dtype_option",
+    "check_weights",
     "read_json",
     "read_weights",
     "resolve",
     "tensors_into",
+    "weight_files",
 ]
 
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
@@ -124,14 +124,19 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
         CheckpointError: no weights, or a file is truncated or holds something else.
     """
     weights: dict[str, torch.Tensor] = {}
-    for file in _weight_files(folder):
+    for file in weight_files(folder):
         weights.update(
             _read_safetensors(file) if file.suffix == ".safetensors" else _read_bin(file)
         )
     return weights
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint's weights: one, or all shards.
+
+    Raises:
+        CheckpointError: there are none, or the list of the shards is broken.
+    """
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return [folder / name]
@@ -185,18 +190,36 @@ def tensors_into(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], w
     Raises:
         CheckpointError: tensors are missing, left over, or of another shape; some are named.
     """
-    own = module.state_dict()
-    shared = {own[name].data_ptr() for name in own.keys() & weights.keys()}
-    # Older programs saved this buffer, a mere arange; nobody saves it any more.
-    weights = {name: w for name, w in weights.items() if not name.endswith(".position_ids")}
-    own = {name: w for name, w in own.items() if not name.endswith(".position_ids")}
+    check_weights(module, weights, where)
+    module.load_state_dict(_current(weights), strict=False)
+
+
+def check_weights(
+    module: torch.nn.Module, weights: Mapping[str, torch.Tensor], where: Path
+) -> None:
+    """Refuse weights that do not fit a module exactly; it may be on torch's meta device.
+
+    Raises:
+        CheckpointError: tensors are missing, left over, or of another shape; some are named.
+    """
+    weights = _current(weights)
+    own = _current(module.state_dict())
+    tensors: dict[str, torch.Tensor] = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
+    given = {id(tensors[name]) for name in own.keys() & weights.keys()}
     check_fit(
         where,
-        missing={n for n in own.keys() - weights.keys() if own[n].data_ptr() not in shared},
+        missing={name for name in own.keys() - weights.keys() if id(tensors[name]) not in given},
         unexpected=weights.keys() - own.keys(),
         reshaped={n for n in own.keys() & weights.keys() if own[n].shape != weights[n].shape},
     )
-    module.load_state_dict(weights, strict=False)
+
+
+def _current(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without a buffer that older programs saved, a mere arange; nobody saves it any more."""
+    return {name: w for name, w in weights.items() if not name.endswith(".position_ids")}
 
 
 def check_fit(
@@ -225,25 +248,3 @@ def check_fit(
     ]
     if faults:
         raise CheckpointError(f"{where}: the weights do not fit the model. {'; '.join(faults)}")
-
-
-def check_report(where: Path, report: Mapping[str, Any]) -> None:
-    """Like `check_fit`, for the report that transformers gives with ``output_loading_info``."""
-    check_fit(
-        where,
-        missing=report["missing_keys"],
-        unexpected=report["unexpected_keys"],
-        # Names in transformers 4, (name, shape, shape) in 5.
-        reshaped=[key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]],
-    )
-
-
-def dtype_option(dtype: torch.dtype) -> dict[str, Any]:
-    """The precision as ``from_pretrained`` of this version of transformers spells it.
-
-    Without it, transformers 5 keeps the file's precision and 4 takes float32.
-    """
-    import transformers
-
-    version = tuple(map(int, transformers.__version__.split(".")[:2]))
-    return {"dtype" if version >= (4, 56) else "torch_dtype": dtype}

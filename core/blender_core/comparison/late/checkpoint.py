@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from blender_core.comparison.checkpoints.empty_encoder import empty_encoder
-from blender_core.comparison.checkpoints.files import read_json, read_weights, tensors_into
+from blender_core.comparison.checkpoints.building import bare_encoder, built
+from blender_core.comparison.checkpoints.configs import check_layers, transformers_config
+from blender_core.comparison.checkpoints.files import read_json, read_weights
 from blender_core.comparison.checkpoints.layouts import LATE_FORMAT
 from blender_core.comparison.late.model import LateModel
 from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
@@ -92,9 +93,11 @@ def read_late(
         own.source if source_max_length is None else source_max_length,
         own.candidate if candidate_max_length is None else candidate_max_length,
     )
-    model = LateModel(empty_encoder(encoder_config, folder), drop_out)
-    check_positions(model.encoder.config, limits)
-    tensors_into(model, read_weights(folder), folder)
+    weights = read_weights(folder)
+    shape = transformers_config(encoder_config, folder)
+    check_positions(shape, limits)
+    check_layers(shape, weights, folder)
+    model = built(lambda: LateModel(bare_encoder(shape, folder), drop_out), weights, folder)
     return model, ReadingEncoder(tokenizer, limits, markers)
 
 

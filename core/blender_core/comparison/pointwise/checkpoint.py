@@ -10,18 +10,17 @@ from typing import Any
 import torch
 from tokenizers import AddedToken
 from torch import nn
-from transformers import AutoTokenizer
 
+from blender_core.comparison.checkpoints.building import filled_model
 from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
-from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
-from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
-from blender_core.errors import CheckpointError, InputError
+from blender_core.comparison.checkpoints.files import read_json
+from blender_core.comparison.checkpoints.vocabulary import vocabulary_in
+from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.errors import InputError
 
 __all__ = [
     "Checkpoint",
     "config_in",
-    "has_tokenizer",
     "inner",
     "model_of",
     "row_limit",
@@ -32,7 +31,6 @@ __all__ = [
 _BUFFERS = (".position_ids", ".rotary_emb.inv_freq")
 """Older programs saved these though they follow from the config."""
 
-_VOCABULARIES = ("tokenizer.json", "spm.model", "tokenizer.model", "vocab.json", "vocab.txt")
 _NO_LIMIT = 1_000_000
 _DEFAULT_ROW = 2048
 
@@ -71,28 +69,13 @@ def config_in(folder: Path) -> Any:
     return transformers_config(read_json(folder / "config.json"), folder)
 
 
-def has_tokenizer(folder: Path) -> bool:
-    """Whether there is a vocabulary in the folder."""
-    return any((folder / name).is_file() for name in _VOCABULARIES)
-
-
 def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
     """The tokenizer of a folder; markers it lacks are added behind its last id.
 
     Raises:
         CheckpointError: there is none, or none that gives a fast tokenizer.
     """
-    if (folder / "tokenizer.json").is_file():
-        full = read_tokenizer(folder / "tokenizer.json")
-    elif (folder / "spm.model").is_file():
-        full = tokenizer_from_sentencepiece(folder / "spm.model")
-    elif not has_tokenizer(folder):
-        raise CheckpointError(f"{folder}: no tokenizer; expected {' or '.join(_VOCABULARIES)}")
-    else:
-        try:
-            full = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer
-        except Exception as error:  # every kind of tokenizer fails in its own way
-            raise CheckpointError(f"{folder}: no usable tokenizer: {error}") from error
+    full = vocabulary_in(folder)
     missing = [name for name in markers if full.token_to_id(name) is None]
     full.add_tokens([AddedToken(name, normalized=True) for name in missing])
     return TextTokenizer(full, markers)
@@ -128,26 +111,8 @@ def model_of(
         CheckpointError: there is no such model, or weights are missing, left over or of another
             shape; some are named.
     """
-    try:
-        kind = kinds[type(config)]
-    except KeyError:
-        raise CheckpointError(
-            f"{source.folder}: transformers has no model of this kind for {config.model_type!r}"
-        ) from None
     weights = {name: w for name, w in weights.items() if not name.endswith(_BUFFERS)}
-    try:
-        model, report = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=weights,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are reported, and refused below
-            **dtype_option(source.dtype),
-        )
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{source.folder}: the weights do not fit: {error}") from error
-    check_report(source.folder, report)
-    return model.eval().to(source.device)
+    return filled_model(kinds, config, weights, source.folder, source.dtype).to(source.device)
 
 
 def row_limit(source: Checkpoint, tokenizer_folder: Path, model: nn.Module) -> int:

@@ -12,26 +12,24 @@ from typing import Any
 
 import torch
 
-from blender_core.comparison.pointwise.checkpoint import Checkpoint, config_in, has_tokenizer
+from blender_core.comparison.checkpoints.building import encoder_config
+from blender_core.comparison.checkpoints.files import read_json
+from blender_core.comparison.checkpoints.vocabulary import has_vocabulary
+from blender_core.comparison.pointwise.checkpoint import Checkpoint
 from blender_core.errors import CheckpointError
 
-__all__ = ["encoder_config", "length_in", "tokenizer_home"]
-
-_EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "shared.weight")
+__all__ = ["base_config", "length_in", "tokenizer_home"]
 
 
-def encoder_config(source: Checkpoint, weights: Mapping[str, torch.Tensor]) -> Any:
+def base_config(source: Checkpoint, weights: Mapping[str, torch.Tensor]) -> Any:
     """The base model's config, with as many token vectors as the checkpoint has."""
-    config = config_in(source.base())
-    for name, tensor in weights.items():
-        if name.endswith(_EMBEDDINGS):
-            config.vocab_size = tensor.shape[0]
-    return config
+    base = source.base()
+    return encoder_config(read_json(base / "config.json"), weights, "", base)
 
 
 def tokenizer_home(source: Checkpoint) -> Path:
     """The checkpoint's folder if it has a tokenizer, else its base model's."""
-    return source.folder if has_tokenizer(source.folder) else source.base()
+    return source.folder if has_vocabulary(source.folder) else source.base()
 
 
 def length_in(source: Checkpoint, key: str) -> int:

@@ -17,7 +17,7 @@ from blender_core.comparison.pointwise.checkpoint import (
     row_limit,
     tokenizer_in,
 )
-from blender_core.comparison.pointwise.llm_blender import encoder_config, length_in, tokenizer_home
+from blender_core.comparison.pointwise.llm_blender import base_config, length_in, tokenizer_home
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import Frame, check_room
 from blender_core.errors import CheckpointError
@@ -42,7 +42,7 @@ class SimCLSScorer(ModelScorer):
 
     def __init__(self, source: Checkpoint) -> None:
         weights = _one_encoder(source)
-        config = encoder_config(source, weights)
+        config = base_config(source, weights)
         self._model = model_of(MODEL_MAPPING, config, weights, source)
         home = tokenizer_home(source)
         self._tokenizer = tokenizer_in(home, (_SOURCE, _CANDIDATE))

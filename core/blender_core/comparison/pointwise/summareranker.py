@@ -18,7 +18,7 @@ from blender_core.comparison.pointwise.checkpoint import (
     row_limit,
     tokenizer_in,
 )
-from blender_core.comparison.pointwise.llm_blender import encoder_config, length_in, tokenizer_home
+from blender_core.comparison.pointwise.llm_blender import base_config, length_in, tokenizer_home
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import Frame, Row, check_room, share
 from blender_core.errors import CheckpointError
@@ -45,10 +45,16 @@ class SummaRerankerScorer(ModelScorer):
 
     def __init__(self, source: Checkpoint) -> None:
         weights = inner(source.weights, _ENCODER)
-        config = encoder_config(source, weights)
+        config = base_config(source, weights)
         self._model = model_of(MODEL_MAPPING, config, weights, source)
         rest = {name: w for name, w in source.weights.items() if not name.startswith(_ENCODER)}
-        self._head = _Head(config.hidden_size, length_in(source, "n_tasks"))
+        tasks = length_in(source, "n_tasks")
+        if tasks > len(rest):
+            raise CheckpointError(
+                f"{source.folder}: config.json has {tasks} as 'n_tasks', but the head has "
+                f"{len(rest)} weights"
+            )
+        self._head = _Head(config.hidden_size, tasks)
         tensors_into(self._head, rest, source.folder)
         self._head.eval().to(source.device)
         home = tokenizer_home(source)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from blender_core.comparison.checkpoints.files import read_json
 from blender_core.comparison.pointwise.checkpoint import tokenizer_config
 from blender_core.comparison.pointwise.rows import Row, check_room, share
 from blender_core.comparison.tokenizer import TextTokenizer, well_formed
@@ -20,6 +21,10 @@ __all__ = ["Template", "TemplateRows", "chat_template"]
 
 _GUARD = "\U0010ffff"
 """Special tokens of a template are written with it in front; `well_formed` text never has it."""
+
+_SPECIAL_TOKENS = (
+    "bos_token", "cls_token", "eos_token", "mask_token", "pad_token", "sep_token", "unk_token",
+)  # fmt: skip
 
 _QUESTION, _ANSWER, _BLANK = "\ue000question\ue001", "\ue000answer\ue001", "\x0c"
 
@@ -106,18 +111,19 @@ def chat_template(folder: Path) -> Template | None:
     Raises:
         CheckpointError: the template cannot be used for a conversation of two turns.
     """
-    if not tokenizer_config(folder).get("chat_template") and not any(folder.glob("chat_template*")):
+    source = _template_source(folder)
+    if source is None:
         return None
-    from transformers import AutoTokenizer
+    from transformers.utils.chat_template_utils import render_jinja_template
 
     conversation = [
         {"role": "user", "content": _BLANK + _QUESTION + _BLANK},
         {"role": "assistant", "content": _BLANK + _ANSWER + _BLANK},
     ]
     try:
-        rendered = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False
-        ).apply_chat_template(conversation, tokenize=False)
+        (rendered,), _ = render_jinja_template(
+            conversations=[conversation], chat_template=source, **_special_tokens(folder)
+        )
     except Exception as error:  # a template is a program and can fail in any way
         raise CheckpointError(
             f"{folder}: the chat template fails on a user and an assistant turn: {error}"
@@ -132,6 +138,33 @@ def chat_template(folder: Path) -> Template | None:
         after.removeprefix(_BLANK),
         trims=not before.endswith(_BLANK),
     )
+
+
+def _template_source(folder: Path) -> str | None:
+    """The checkpoint's chat template: a file of its own, or a key of the tokenizer's config."""
+    if (file := folder / "chat_template.jinja").is_file():
+        return file.read_text(encoding="utf-8")
+    if (file := folder / "chat_template.json").is_file():
+        source = read_json(file).get("chat_template")
+    else:
+        source = tokenizer_config(folder).get("chat_template")
+    if isinstance(source, list):  # several, by name
+        named = {one.get("name"): one.get("template") for one in source if isinstance(one, dict)}
+        source = named.get("default")
+    if source is None or source == "":
+        return None
+    if not isinstance(source, str):
+        raise CheckpointError(f"{folder}: 'chat_template' is {type(source).__name__}, not a text")
+    return source
+
+
+def _special_tokens(folder: Path) -> dict[str, str]:
+    """The texts of special tokens, under the names that templates call them by."""
+    file = folder / "special_tokens_map.json"
+    content = tokenizer_config(folder) | (read_json(file) if file.is_file() else {})
+    named = {name: content.get(name) for name in _SPECIAL_TOKENS}
+    texts = {name: t.get("content") if isinstance(t, dict) else t for name, t in named.items()}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
 def _cut(text: str, ends: list[int], kept: int) -> str:

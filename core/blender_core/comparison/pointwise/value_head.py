@@ -11,10 +11,10 @@ from torch import nn
 from transformers import MODEL_MAPPING
 
 from blender_core.comparison.checkpoints.files import tensors_into
+from blender_core.comparison.checkpoints.vocabulary import has_vocabulary
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
     config_in,
-    has_tokenizer,
     inner,
     model_of,
     row_limit,
@@ -40,7 +40,7 @@ class ValueHeadScorer(ModelScorer):
     """
 
     def __init__(self, source: Checkpoint, template: Template, backbone: str, head: str) -> None:
-        folder = source.folder if has_tokenizer(source.folder) else source.base()
+        folder = source.folder if has_vocabulary(source.folder) else source.base()
         config = config_in(source.folder if "model_type" in source.config else folder)
         self._model = model_of(MODEL_MAPPING, config, inner(source.weights, backbone), source)
         heads = nn.ModuleDict({head: nn.Linear(config.hidden_size, 1, bias=False)})

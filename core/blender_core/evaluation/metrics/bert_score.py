@@ -40,10 +40,8 @@ class BertScore:
         except ImportError as error:
             raise MissingExtraError("the metric 'bertscore'", "eval") from error
 
-        from blender_core.comparison.checkpoints.configs import (
-            keys_that_choose_code,
-            transformers_config,
-        )
+        from blender_core.comparison.checkpoints.clean_copy import clean_copy
+        from blender_core.comparison.checkpoints.configs import transformers_config
         from blender_core.comparison.checkpoints.files import read_json, resolve
         from blender_core.comparison.devices import pick_device
 
@@ -58,23 +56,18 @@ class BertScore:
                 f"bert-score recommends no layer for {name!r}: say which with --bertscore-layer"
             )
         self._batch_size = settings.batch_size
-        content = read_json(folder / "config.json")
-        config = transformers_config(content, folder)
-        if keys := keys_that_choose_code(content):
-            raise CheckpointError(
-                f"{name}: not usable for BERTScore: its config chooses code to run "
-                f"({', '.join(sorted(keys))}), which bert-score would do"
-            )
+        config = transformers_config(read_json(folder / "config.json"), folder)
         layers = int(getattr(config, "num_hidden_layers", layer))
         if not 1 <= layer <= layers:
             raise InputError(f"{name}: there is no layer {layer}, the model has {layers}")
         try:
-            self._scorer: Any = BERTScorer(
-                model_type=str(folder),
-                num_layers=layer,
-                device=str(pick_device(settings.device)),
-                use_fast_tokenizer=True,
-            )
+            with clean_copy(folder, config, weights=True) as copy:
+                self._scorer: Any = BERTScorer(
+                    model_type=str(copy),
+                    num_layers=layer,
+                    device=str(pick_device(settings.device)),
+                    use_fast_tokenizer=True,
+                )
         except Exception as error:  # transformers raises all kinds for files that are broken
             raise CheckpointError(f"{name}: not usable for BERTScore: {error}") from error
         tokenizer = self._scorer._tokenizer  # noqa: SLF001  (the package has no other way in)
