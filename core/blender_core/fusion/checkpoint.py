@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
 from blender_core.comparison.tokenizer import TextTokenizer
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, first_line
 from blender_core.fusion.prompt import REQUEST
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
         )
     except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
         raise CheckpointError(
-            f"{folder}: not a readable sequence-to-sequence checkpoint: {_first_line(error)}"
+            f"{folder}: not a readable sequence-to-sequence checkpoint: {first_line(error)}"
         ) from error
     check_report(folder, report)
     return model
@@ -64,7 +64,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
     except Exception as error:  # as above, and for a missing converter of spiece.model
         raise CheckpointError(
             f"{folder}: no tokenizer.json, and none could be made from the other files "
-            f"({_first_line(error)}). {advice}"
+            f"({first_line(error)}). {advice}"
         ) from error
     # transformers 5 makes a tokenizer without vocabulary out of missing or broken files.
     added = tokenizer.full.get_added_tokens_decoder()
@@ -74,8 +74,3 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
             f"the words of the prompt. {advice}"
         )
     return tokenizer
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

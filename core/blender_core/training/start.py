@@ -24,7 +24,7 @@ from blender_core.comparison.late.model import LateModel
 from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
 from blender_core.comparison.pair_model import PairModel
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
-from blender_core.errors import CheckpointError, InputError
+from blender_core.errors import CheckpointError, InputError, first_line
 from blender_core.training.config import RankerConfig
 
 __all__ = ["LateStart", "late_to_train", "ranker_to_train"]
@@ -194,7 +194,7 @@ def _encoder(folder: Path) -> Any:
             **dtype_option(torch.float32),
         )
     except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise CheckpointError(f"{folder}: not a readable encoder: {reason}") from error
     finally:
         logging.set_verbosity(verbosity)

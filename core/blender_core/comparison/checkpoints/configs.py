@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, first_line
 
 __all__ = ["keys_that_choose_code", "transformers_config"]
 
@@ -42,7 +42,7 @@ def transformers_config(content: Mapping[str, Any], where: Path) -> Any:
     try:
         return AutoConfig.for_model(**_harmless(content))
     except Exception as error:  # every kind of config checks itself in its own way
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(f"{where}: the config is unusable: {reason}") from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, message_of
 
 __all__ = ["empty_encoder"]
 
@@ -31,7 +31,9 @@ def empty_encoder(content: Mapping[str, Any], where: Path) -> Any:
             encoder = AutoModel.from_config(config)
         encoder.tie_weights()
     except Exception as error:  # every kind of model fails in its own way
-        raise CheckpointError(f"{where}: the encoder's config is unusable: {error}") from error
+        raise CheckpointError(
+            f"{where}: the encoder's config is unusable: {message_of(error)}"
+        ) from error
     return encoder.float()
 
 

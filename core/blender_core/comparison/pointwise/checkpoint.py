@@ -16,7 +16,7 @@ from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
-from blender_core.errors import CheckpointError, InputError
+from blender_core.errors import CheckpointError, InputError, message_of
 
 __all__ = [
     "Checkpoint",
@@ -92,7 +92,7 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
         try:
             full = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer
         except Exception as error:  # every kind of tokenizer fails in its own way
-            raise CheckpointError(f"{folder}: no usable tokenizer: {error}") from error
+            raise CheckpointError(f"{folder}: no usable tokenizer: {message_of(error)}") from error
     missing = [name for name in markers if full.token_to_id(name) is None]
     full.add_tokens([AddedToken(name, normalized=True) for name in missing])
     return TextTokenizer(full, markers)
@@ -145,7 +145,9 @@ def model_of(
             **dtype_option(source.dtype),
         )
     except (RuntimeError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{source.folder}: the weights do not fit: {error}") from error
+        raise CheckpointError(
+            f"{source.folder}: the weights do not fit: {message_of(error)}"
+        ) from error
     check_report(source.folder, report)
     return model.eval().to(source.device)
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from blender_core.comparison.pointwise.checkpoint import tokenizer_config
 from blender_core.comparison.pointwise.rows import Row, check_room, share
 from blender_core.comparison.tokenizer import TextTokenizer, well_formed
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, message_of
 
 __all__ = ["Template", "TemplateRows", "chat_template"]
 
@@ -120,7 +120,8 @@ def chat_template(folder: Path) -> Template | None:
         ).apply_chat_template(conversation, tokenize=False)
     except Exception as error:  # a template is a program and can fail in any way
         raise CheckpointError(
-            f"{folder}: the chat template fails on a user and an assistant turn: {error}"
+            f"{folder}: the chat template fails on a user and an assistant turn: "
+            f"{message_of(error)}"
         ) from error
     if rendered.count(_QUESTION) != 1 or rendered.count(_ANSWER) != 1:
         raise CheckpointError(f"{folder}: the chat template does not show each turn exactly once")
