@@ -13,7 +13,7 @@ from langchain_core.runnables import (
 )
 from langchain_core.runnables.base import RunnableBindingBase
 
-from blender_core.errors import InputError, MissingExtraError
+from blender_core.errors import InputError, MissingExtraError, message_of
 from blender_core.members import unused_name
 
 __all__ = ["Member", "as_answer", "member_name", "named_members"]
@@ -118,7 +118,9 @@ def _member(given: object) -> Member:
         try:
             return init_chat_model(given)
         except Exception as error:
-            raise InputError(f"cannot make a chat model of {given!r}: {error}") from error
+            raise InputError(
+                f"cannot make a chat model of {given!r}: {message_of(error)}"
+            ) from error
     raise InputError(
         "a member must be a chat model, another runnable or a string such as 'openai:gpt-4o', "
         f"got {type(given).__name__}"

@@ -90,5 +90,18 @@ class QuorumError(BlenderError, RuntimeError):
 
 def describe(error: BaseException) -> str:
     """`TypeName: message` of an exception, or only the name if it has no message."""
-    message = str(error)
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    name, message = type(error).__name__, message_of(error)
+    return name if message == name else f"{name}: {message}"
+
+
+def message_of(error: BaseException) -> str:
+    """What an exception says; its type's name where it says nothing, or where asking it raises."""
+    try:
+        return str(error).strip() or type(error).__name__
+    except Exception:  # noqa: BLE001 - an exception that cannot be shown is still one to report
+        return type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of `message_of`: libraries' messages can be pages long."""
+    return message_of(error).splitlines()[0]

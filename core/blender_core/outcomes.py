@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blender_core.belief.calibrator import Calibrator
-    from blender_core.belief.posterior import Belief, Goal, Posterior
+    from blender_core.belief.goal import Belief, Goal
+    from blender_core.belief.posterior import Posterior
 
 __all__ = ["Blend", "Ranking", "StopReason", "Verdict", "VerdictReason"]
 
@@ -158,10 +159,13 @@ class Ranking:
             return self.matrix
         count = len({*places} - {None})
         merged = np.full((count, count), np.nan, dtype=np.float32)
-        for i, j in np.argwhere(~np.isnan(self.matrix))[::-1].tolist():
-            row, column = places[i], places[j]
-            if row is not None and column is not None and row != column:
-                merged[row, column] = self.matrix[i, j]
+        kept = [index for index, place in enumerate(places) if place is not None]
+        columns = np.array([places[index] for index in kept])
+        for index, row in zip(reversed(kept), reversed(columns.tolist()), strict=True):
+            logits = self.matrix[index, kept]
+            asked = np.flatnonzero(~np.isnan(logits))[::-1]
+            merged[row, columns[asked]] = logits[asked]  # of a place's logits the last one stays
+        np.fill_diagonal(merged, np.nan)
         return merged
 
     @cached_property

@@ -132,8 +132,8 @@ def test_a_failing_fuser_costs_the_fusing_and_only_where_it_fails(blend_many):
 
 
 def test_a_failing_ranker_is_an_error(blend_many):
-    comparator = ScriptedComparator(lambda _: float("inf"))
-    with pytest.raises(ModelOutputError, match="infinity"):
+    comparator = ScriptedComparator(lambda pair: UTILITY[pair.first])
+    with pytest.raises(KeyError, match="a"):
         blend_many(Blender(PairRanker(comparator)), [Task("q", ["a", "b"])])
 
 

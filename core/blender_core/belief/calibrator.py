@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from blender_core import checks
-from blender_core.belief.posterior import Floats, Goal, Order, Posterior, reached
+from blender_core.belief.goal import Floats, Goal, Order, reached
+from blender_core.belief.posterior import Posterior
 from blender_core.belief.reliability import Reliability
 from blender_core.errors import CheckpointError, InputError
 

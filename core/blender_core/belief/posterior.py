@@ -8,24 +8,18 @@ unknown; the former is integrated out in closed form, the latter over a grid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_core.belief.design import Design
+from blender_core.belief.goal import Floats, Goal, Order, reached
 from blender_core.belief.rounding import rounded
 
-__all__ = ["Belief", "Goal", "Posterior", "reached"]
-
-Goal = Literal["best", "order"] | int
-"""What is to be known: the best answer, the whole order, or which k are the best."""
-
-Floats = NDArray[np.float64]
-
-Order = Sequence[int] | NDArray[np.intp]
+__all__ = ["Posterior"]
 
 _RATIOS = np.array([0.03, 0.15, 0.6, 2.5, 10.0, 40.0, 200.0])
 """Variance of the utilities over that of the noise: from comparators that only guess to ones that
@@ -54,46 +48,6 @@ _SAME = 1e-5
 """Logits that differ by less, relative to their root mean square, are one number."""
 
 
-class Belief(Protocol):
-    """Probabilities about N candidates."""
-
-    @property
-    def best(self) -> Floats:
-        """float64[N]: how probable it is that each candidate is the best."""
-        ...
-
-    def better(self, i: int, j: int) -> float | Floats:
-        """How probable it is that candidate i is better than j."""
-        ...
-
-    def reached(self, goal: Goal, order: Order) -> float:
-        """How probable it is that an order is right as far as the goal goes.
-
-        Args:
-            goal: ``"best"``: its first one is the best. An integer k: its first k are the k best,
-                in whatever order. ``"order"``: all of it is right.
-            order: the N candidates, best first.
-        """
-        ...
-
-
-def reached(samples: Floats, goal: Goal, order: Order, slack: float = 0.0) -> float:
-    """The share of samples of utilities by which an order reaches a goal.
-
-    Args:
-        samples: float64[S, N].
-        goal: see `Belief.reached`.
-        order: the N candidates, best first.
-        slack: by how much the order may be wrong.
-    """
-    utilities = samples[:, np.asarray(order)]
-    if goal == "order":
-        return float(np.mean((np.diff(utilities, axis=1) < slack).all(axis=1)))
-    k = 1 if goal == "best" else int(goal)
-    outside = utilities[:, k:].max(axis=1, initial=-np.inf)
-    return float(np.mean(utilities[:, :k].min(axis=1) > outside - slack))
-
-
 @dataclass(frozen=True, eq=False)
 class Posterior:
     """The belief about N utilities and a position bias after some comparisons.
@@ -103,10 +57,11 @@ class Posterior:
     Attributes:
         weights: float64[R], how probable each ratio is.
         means: float64[R, N + 1], of the utilities, then of the bias.
-        spreads: float64[R, N + 1, N + 1], covariance for a noise of variance 1.
+        spreads: float64[R, C, C], covariance of the design's core for a noise of variance 1.
+        alone: float64[R], variance of what is not in the core, the same.
         scales: float64[R], of the inverse gamma distribution of the noise's variance.
         shape: the shape of that distribution.
-        gram: float64[N + 1, N + 1], the normal equations of what was measured ...
+        design: the normal equations of what was measured ...
         moment: float64[N + 1], ... and their right side, in logits.
         unit: root mean square of the logits, about.
         mirrored: whether the comparator answers each pair and its mirror image alike, so that a
@@ -116,9 +71,10 @@ class Posterior:
     weights: Floats
     means: Floats
     spreads: Floats
+    alone: Floats
     scales: Floats
     shape: float
-    gram: Floats
+    design: Design
     moment: Floats
     unit: float
     mirrored: bool
@@ -127,11 +83,14 @@ class Posterior:
     def of(cls, matrix: NDArray[np.floating[Any]]) -> Posterior:
         """What a matrix says.
 
+        Time grows with N², and with the third power of how many candidates are not even (`Design`).
+
         Args:
             matrix: float[N, N], logit of (row shown first, column shown second); NaN where not
                 asked.
         """
-        count = len(matrix)
+        from scipy.linalg import cho_solve
+
         logits = matrix.astype(np.float64)
         asked = ~np.isnan(logits)
         np.fill_diagonal(asked, val=False)
@@ -144,33 +103,40 @@ class Posterior:
         same = twice & (np.abs(logits + logits.T) < _SAME)
         weight = np.where(same, 0.5, asked.astype(np.float64))
         weighted = weight * logits
-        gram, moment = _normal_equations(weight, weighted)
-        priors = np.empty((len(_RATIOS), count + 1))
+        moment = np.append(weighted.sum(axis=1) - weighted.sum(axis=0), weighted.sum())
+        design = Design.of(weight)
+        core, outside = design.core(moment), design.contrasts(moment[:-1])
+        priors = np.empty((len(_RATIOS), len(core)))
         priors[:, :-1] = 1.0 / _RATIOS[:, None]
         # The bias is taken to vary as much as a utility and the noise together.
         priors[:, -1] = 1.0 / (_RATIOS + 1.0)
-        precision = gram + priors[:, None, :] * np.eye(count + 1)
-        roots = np.linalg.cholesky(precision)
-        covariances = np.linalg.inv(precision)
-        means = covariances @ moment
+        alone = 1.0 / (design.curvature + 1.0 / _RATIOS)
         shape = _SHAPE + weight.sum() / 2.0
-        residue = (weighted * logits).sum() - means @ moment
-        scales = np.maximum(_SCALE + 0.5 * residue, 1e-9)
-        evidence = (
-            0.5 * np.log(priors).sum(axis=1)
-            - np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
-            - shape * np.log(scales)
-        )
+        squares = (weighted * logits).sum()
+        scales, evidence = np.empty(len(_RATIOS)), np.empty(len(_RATIOS))
+        for place, prior in enumerate(priors):
+            root = np.linalg.cholesky(design.gram + np.diag(prior))
+            explained = core @ cho_solve((root, True), core) + alone[place] * (outside @ outside)
+            scales[place] = max(_SCALE + 0.5 * (squares - explained), 1e-9)
+            evidence[place] = (
+                0.5 * np.log(prior).sum()
+                - np.log(np.diag(root)).sum()
+                + 0.5 * max(design.count - 1, 0) * np.log(alone[place] / _RATIOS[place])
+                - shape * np.log(scales[place])
+            )
         weights = np.exp(evidence - evidence.max())
         weights /= weights.sum()
         kept = weights > _NEGLIGIBLE
+        spreads = np.linalg.inv(design.gram + priors[kept][:, None, :] * np.eye(len(core)))
+        means = design.spread_out(spreads @ core) + alone[kept][:, None] * outside
         return cls(
             weights=weights[kept] / weights[kept].sum(),
-            means=unit * means[kept],
-            spreads=covariances[kept],
+            means=unit * means,
+            spreads=spreads,
+            alone=alone[kept],
             scales=unit**2 * scales[kept],
             shape=float(shape),
-            gram=gram,
+            design=design,
             moment=unit * moment,
             unit=unit,
             mirrored=bool(twice.any() and (same == twice).all()),
@@ -194,17 +160,19 @@ class Posterior:
         the same however many other candidates there are. A position bias that nothing speaks for
         is taken to be none.
         """
-        gram = self.gram.copy()
+        design, gram = self.design, self.design.gram.copy()
         gram[-1, -1] += _HARDLY_A_BIAS
-        return rounded((np.linalg.pinv(gram, hermitian=True) @ self.moment)[:-1])
+        inside = np.linalg.pinv(gram, hermitian=True) @ design.core(self.moment)
+        outside = design.contrasts(self.moment[:-1]) / max(design.curvature, 1.0)
+        return rounded((design.spread_out(inside) + outside)[:-1])
 
     @cached_property
     def linked(self) -> NDArray[np.intp]:
         """intp[N]: the group of each candidate; a chain of answers links all of a group."""
         from scipy.sparse.csgraph import connected_components
 
-        groups: NDArray[np.intp] = connected_components(self.gram[:-1, :-1] < 0)[1]
-        return groups
+        groups: NDArray[np.intp] = connected_components(self.design.gram[:-1, :-1] < 0)[1]
+        return groups[self.design.places]
 
     @cached_property
     def noise(self) -> float:
@@ -215,7 +183,9 @@ class Posterior:
     def covariance(self) -> Floats:
         """float64[N + 1, N + 1], of the utilities and the bias."""
         away = self.means - self.weights @ self.means
-        within = np.tensordot(self.weights * self._variances, self.spreads, axes=1)
+        shares = self.weights * self._variances
+        core = np.tensordot(shares, self.spreads, axes=1)
+        within = self.design.dense(core, float(shares @ self.alone))
         return within + (self.weights * away.T) @ away
 
     @property
@@ -232,7 +202,8 @@ class Posterior:
         """float64[S, N + 1]: draws of utilities and bias, the same ones for the same matrix."""
         rng = np.random.default_rng(0)
         draws = rng.multinomial(_SAMPLES, self.weights)
-        normals = _normals(self.means.shape[1])
+        design, width = self.design, self.spreads.shape[1]
+        normals = _normals(width + (self.means.shape[1] - 1 if design.count else 0))
         parts, start = [], 0
         for place in np.flatnonzero(draws):
             number = int(draws[place])
@@ -240,7 +211,10 @@ class Posterior:
             normal = normals[start : start + number]
             start += number
             root = np.linalg.cholesky(self.spreads[place])
-            parts.append(self.means[place] + np.sqrt(variance) * (normal @ root.T))
+            away = design.spread_out(normal[:, :width] @ root.T)
+            if design.count:
+                away += np.sqrt(self.alone[place]) * design.contrasts(normal[:, width:])
+            parts.append(self.means[place] + np.sqrt(variance) * away)
         return np.concatenate(parts)
 
     @cached_property
@@ -265,10 +239,13 @@ class Posterior:
         lead = self.means[:, i] - self.means[:, j]
         if nearly:
             lead = lead + _NEXT_TO_NOTHING * self.unit
-        spread = self.spreads[:, i, i] + self.spreads[:, j, j] - 2.0 * self.spreads[:, i, j]
+        spread = self._covariance(i, i) + self._covariance(j, j) - 2.0 * self._covariance(i, j)
         unit = np.sqrt(np.maximum(spread.T * self.scales / self.shape, 1e-300))
         probability: Floats = stdtr(2.0 * self.shape, lead.T / unit) @ self.weights
         return probability
+
+    def _covariance(self, i: NDArray[np.intp] | int, j: NDArray[np.intp] | int) -> Floats:
+        return self.design.covariance(self.spreads, self.alone, i, j)
 
     def reached(self, goal: Goal, order: Order) -> float:
         """See `Belief.reached`."""
@@ -294,19 +271,7 @@ class Posterior:
         return float(low), float(high)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _normals(count: int) -> Floats:
     """Standard normal draws: making them anew would take most of the time."""
     return np.random.default_rng(1).standard_normal((_SAMPLES, count))
-
-
-def _normal_equations(weight: Floats, weighted: Floats) -> tuple[Floats, Floats]:
-    """X'WX and X'Wy of the regression in which row (i, j) of X is u_i - u_j + b."""
-    count = len(weight)
-    first, second = weight.sum(axis=1), weight.sum(axis=0)
-    gram = np.zeros((count + 1, count + 1))
-    gram[:-1, :-1] = np.diag(first + second) - weight - weight.T
-    gram[:-1, -1] = gram[-1, :-1] = first - second
-    gram[-1, -1] = weight.sum()
-    moment = np.append(weighted.sum(axis=1) - weighted.sum(axis=0), weighted.sum())
-    return gram, moment

@@ -21,7 +21,7 @@ from blender_core.cli.fuse import fuse
 from blender_core.cli.messages import INTERRUPTED, USAGE, say
 from blender_core.cli.rank import rank
 from blender_core.cli.train import train
-from blender_core.errors import BlenderError
+from blender_core.errors import BlenderError, message_of
 
 __all__ = ["app", "main"]
 
@@ -46,7 +46,7 @@ class Program(TyperGroup):
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return message_of(error)
 
 
 app = typer.Typer(

@@ -104,7 +104,7 @@ def ask(
         report = _print_answer(model, text)
     except QuorumError as error:
         for name, failure in error.failures.items():
-            say(f"{name}: {type(failure).__name__}: {failure}")
+            say(f"{name}: {describe(failure)}")
         say(f"error: {len(error.answered)} of the members answered, {error.needed} needed")
         raise typer.Exit(FAILED) from None
     except BrokenPipeError:

@@ -24,7 +24,7 @@ from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
 from blender_core.cli.records import Answered, TwoAnswers
 from blender_core.cli.results import Results, ResultsFile, Screen
 from blender_core.data.lines import not_blank, parsed
-from blender_core.errors import BlenderError, InputError, describe
+from blender_core.errors import BlenderError, InputError, describe, message_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -280,6 +280,6 @@ class _Run(Generic[Answer]):
         return entry.fingerprint(self._verb.settings)
 
     def _failed(self, line: int, error: Exception) -> None:
-        reason = str(error) if isinstance(error, BlenderError) else describe(error)
+        reason = message_of(error) if isinstance(error, BlenderError) else describe(error)
         say(f"line {line}: {reason}")
         self.failures += 1

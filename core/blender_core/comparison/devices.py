@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from blender_core.checks import positive
-from blender_core.errors import InputError
+from blender_core.errors import InputError, first_line
 
 __all__ = ["pick_batch_tokens", "pick_device", "pick_dtype"]
 
@@ -29,7 +29,7 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"device {str(device)!r} cannot be used here: {reason}") from error
     return chosen
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, message_of
 
 __all__ = ["TextTokenizer", "read_tokenizer", "well_formed"]
 
@@ -89,7 +89,9 @@ def read_tokenizer(file: Path) -> Tokenizer:
     try:
         return Tokenizer.from_str(file.read_text(encoding="utf-8"))
     except Exception as error:  # the library raises plain Exception for a broken file
-        raise CheckpointError(f"{file}: not a readable tokenizer.json: {error}") from error
+        raise CheckpointError(
+            f"{file}: not a readable tokenizer.json: {message_of(error)}"
+        ) from error
 
 
 def well_formed(text: str) -> str:

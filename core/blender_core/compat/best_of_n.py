@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair, Task
+from blender_core.comparison.answered import numbers
 from blender_core.comparison.comparator import Comparator
 from blender_core.flows import lockstep
 from blender_core.outcomes import Ranking
@@ -52,7 +53,7 @@ class _Negated:
     comparator: Comparator
 
     def logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        return -self.comparator.logits(pairs)
+        return -numbers(self.comparator.logits(pairs), len(pairs))
 
 
 def _random_lines(counts: Sequence[int], batch_size: int) -> list[tuple[int, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_core.errors import InputError, MissingExtraError
+from blender_core.errors import InputError, MissingExtraError, message_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +82,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
             batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=256))
             yield from dataset_rows(row for batch in batches for row in batch)
     except pa.ArrowException as error:
-        raise InputError(f"{path}: not a usable parquet file: {error}") from None
+        raise InputError(f"{path}: not a usable parquet file: {message_of(error)}") from None
 
 
 def _without_nulls(value: Any) -> Any:
@@ -115,7 +115,7 @@ def table(values: Iterable[dict[str, Any]]) -> pa.Table:
         try:
             columns[name] = pa.array([row.get(name) for row in rows])
         except (pa.ArrowException, UnicodeError, OverflowError) as error:
-            reason = f"a column cannot hold what the records have as {name!r}: {error}"
+            reason = f"a column cannot hold what the records have as {name!r}: {message_of(error)}"
             raise InputError(reason) from None
     return pa.table(columns)
 

@@ -23,7 +23,7 @@ from blender_core.data.columns import (
 from blender_core.data.lines import as_line, not_blank, parsed
 from blender_core.data.pairs import from_pair, is_pair
 from blender_core.data.records import Record, as_value, read_record
-from blender_core.errors import InputError
+from blender_core.errors import InputError, message_of
 
 if TYPE_CHECKING:
     import datasets
@@ -249,7 +249,7 @@ def _json_rows(path: Path, *, zipped: bool) -> Iterator[tuple[int, Any]]:
             for number, line in not_blank(lines):
                 yield number, _parsed(line)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            yield number + 1, InputError(f"the rest cannot be unzipped: {error}")
+            yield number + 1, InputError(f"the rest cannot be unzipped: {message_of(error)}")
 
 
 def _parsed(line: bytes) -> Any:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from blender_core.candidates import Task
 from blender_core.data.records import Record
-from blender_core.errors import BlenderError, InputError
+from blender_core.errors import BlenderError, InputError, message_of
 from blender_core.evaluation.agreement import Scored, contributions
 from blender_core.evaluation.known_ranker import KnownRanker
 from blender_core.evaluation.report import Report
@@ -268,7 +268,7 @@ class _Run:
         try:
             scorer = metric.make()
         except BlenderError as error:
-            return nothing, {}, f"not computed: {error}"
+            return nothing, {}, f"not computed: {message_of(error)}"
 
         def compute(rows: Sequence[list[TextPair]]) -> list[Any]:
             scores = scorer.scores([pair for row in rows for pair in row])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from blender_core.data.lines import as_line, parsed
-from blender_core.errors import BlenderError, InputError, describe
+from blender_core.errors import BlenderError, InputError, describe, message_of
 
 __all__ = ["Failures", "Store", "key_of", "state_of"]
 
@@ -154,7 +154,7 @@ class Store:
             if len(keys) == 1:
                 if failures is not None:
                     known = isinstance(error, BlenderError)
-                    failures.append(str(error) if known else describe(error))
+                    failures.append(message_of(error) if known else describe(error))
                 return []
         else:
             return list(zip(keys, values, strict=True))

@@ -11,7 +11,7 @@ from blender_core.candidates import Answers, Task
 from blender_core.checks import positive
 from blender_core.comparison.checkpoints.files import resolve
 from blender_core.comparison.tokenizer import TextTokenizer
-from blender_core.errors import CheckpointError, InputError
+from blender_core.errors import CheckpointError, InputError, message_of
 from blender_core.fusion.checkpoint import load_model, load_tokenizer
 from blender_core.fusion.fuser import Fuser
 from blender_core.fusion.prompt import FusionPrompt, tidied
@@ -232,7 +232,9 @@ class GenFuser(Fuser):
                 **options,
             ).tolist()
         except (ValueError, TypeError) as error:
-            raise InputError(f"generating with these options is not possible: {error}") from error
+            raise InputError(
+                f"generating with these options is not possible: {message_of(error)}"
+            ) from error
         for row in rows:
             while row and row[-1] == pad:
                 row.pop()
@@ -268,7 +270,9 @@ class GenFuser(Fuser):
         try:
             GenerationConfig(**{k: v for k, v in options.items() if k in known})
         except (ValueError, TypeError) as error:
-            raise InputError(f"generation options do not go together: {error}") from error
+            raise InputError(
+                f"generation options do not go together: {message_of(error)}"
+            ) from error
         return answer_length, options
 
     def _answer_length(self, asked: int | None) -> int:

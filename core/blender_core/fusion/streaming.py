@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["TokenStreamer", "Writing", "streamed"]
 
-_FINAL = re.compile(r".*[^\s'\ufffd]{2}", re.DOTALL)
+_FINAL = re.compile(r"\A.*[^\s'\ufffd]{2}", re.DOTALL)
 """The part of a decoded text that later tokens cannot change.
 
 Tidying removes spaces around apostrophes and before punctuation, and a character whose last bytes

@@ -38,11 +38,14 @@ _BY_OBJECT = "Which answer is better, A or B?"
 _BY_LETTER = "Which answer is better? Reply with one letter alone: A or B."
 
 _LETTER = re.compile(
-    r"""[\s*.()\[\]"'`]*(?:(?:answer|verdict)[\s:*]+)?([AB])[\s*.()\[\]"'`]*(?:$|[:\n])""",
+    r"""\A[\s*.()\[\]"'`]*(?:(?:answer|verdict)[\s:*]+)?([AB])[\s*.()\[\]"'`]*(?:$|[:\n])""",
     re.IGNORECASE,
 )
 """A letter, perhaps decorated or announced, and perhaps followed by reasons behind a colon; not
 the first letter of a sentence."""
+
+_LOGPROBS = (-1e6, 1e-3)
+"""Servers write -9999 for next to nothing, and round; what is beyond this is none, like NaN."""
 
 _SURE = 0.99
 """Nobody is surer than this; it bounds a logit to about 4.6."""
@@ -90,7 +93,7 @@ def letter_logit(reply: str, logprobs: Any = None) -> float:
     Args:
         reply: the letter, perhaps in quotes, brackets or bold, or as "Answer: A".
         logprobs: log probabilities of its tokens as OpenAI gives them. Where both letters have
-            one, the logit is their difference; otherwise it is 1 or -1.
+            a usable one, the logit is their difference; otherwise it is 1 or -1.
 
     Raises:
         ValueError: the reply is neither A nor B.
@@ -160,12 +163,13 @@ class Judge(ABC):
 def _dealt(
     count: int, answers: Mapping[str, float], failures: Mapping[str, Exception]
 ) -> NDArray[np.float32]:
-    import numpy as np
+    from blender_core.comparison.answered import numbers
 
     if failures:
         first = describe(next(iter(failures.values())))
         logger.warning("%d of %d judgements failed, the first: %s", len(failures), count, first)
-    return np.array([answers.get(str(place), math.nan) for place in range(count)], np.float32)
+    given = [answers.get(str(place), math.nan) for place in range(count)]
+    return numbers(given, count, who="the judge")
 
 
 def _difference(logprobs: Any) -> float | None:
@@ -176,9 +180,12 @@ def _difference(logprobs: Any) -> float | None:
             for option in token["top_logprobs"]:
                 letter = option["token"].strip().upper()
                 if letter in ("A", "B"):
-                    found[letter] = max(found.get(letter, -math.inf), float(option["logprob"]))
+                    given = float(option["logprob"])
+                    if not _LOGPROBS[0] <= given <= _LOGPROBS[1]:
+                        return None
+                    found[letter] = max(found.get(letter, -math.inf), given)
             if len(found) == 2:
                 return found["A"] - found["B"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return None
     return None

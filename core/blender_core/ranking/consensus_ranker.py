@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.candidates import Task, checked
-from blender_core.errors import InputError, ModelOutputError
+from blender_core.errors import InputError, ModelOutputError, message_of
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Duel, Ranker
@@ -102,7 +102,9 @@ def _square(similarities: NDArray[np.float64], count: int) -> NDArray[np.float64
     try:
         matrix = np.asarray(similarities, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the similarity gave no matrix of numbers: {error}") from error
+        raise InputError(
+            f"the similarity gave no matrix of numbers: {message_of(error)}"
+        ) from error
     if matrix.shape != (count, count):
         raise InputError(
             f"the similarity gave shape {matrix.shape} for {count} texts, expected "

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
+from blender_core.comparison.answered import numbers
 from blender_core.comparison.comparator import (
     AsyncComparator,
     Comparator,
     RoundsComparator,
     StreamingComparator,
 )
-from blender_core.errors import BlenderError, ModelOutputError
+from blender_core.errors import BlenderError
 from blender_core.flows import Course
 from blender_core.outcomes import Ranking
 
@@ -43,7 +44,7 @@ def drive(
 
     Args:
         flows: what is run.
-        comparator: what answers.
+        comparator: what answers; a pair for which it gives no number stays a hole.
         show_progress: whether to draw a bar on stderr.
         stop: when it is set, nobody wants the result any more.
     """
@@ -84,7 +85,7 @@ def _logits(
         return logits
     logits = np.full(len(pairs), np.nan, dtype=np.float32)
     for places, part in comparator.iter_logits(pairs):
-        logits[places] = part
+        logits[places] = numbers(part, len(places))
         progress.update(len(places))
         if stop is not None and stop.is_set():
             raise BlenderError("cancelled: nobody waits for the result any more")
@@ -92,23 +93,9 @@ def _logits(
 
 
 def _dealt(logits: NDArray[np.float32], asking: list[list[Pair]]) -> list[NDArray[np.float32]]:
-    """The flat logits cut back into one piece a flow, checked."""
-    try:
-        flat = np.asarray(logits, dtype=np.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelOutputError(
-            f"the comparator's answer is no array of numbers: {error}"
-        ) from error
-    expected = sum(map(len, asking))
-    if flat.shape != (expected,):
-        raise ModelOutputError(
-            f"the comparator was asked {expected} pairs and answered with shape {flat.shape}"
-        )
-    if np.isinf(flat).any():
-        raise ModelOutputError(
-            f"the comparator answered {int(np.isinf(flat).sum())} of {expected} pairs with infinity"
-        )
-    return np.split(flat, list(accumulate(map(len, asking)))[:-1])
+    """The flat logits cut back into one piece a flow."""
+    ends = list(accumulate(map(len, asking)))
+    return np.split(numbers(logits, ends[-1]), ends[:-1])
 
 
 @contextmanager

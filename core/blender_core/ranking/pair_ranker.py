@@ -185,8 +185,16 @@ class PairRanker(Ranker):
         return isinstance(self.comparator, AsyncComparator)
 
     def logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        """One directional pass a pair: float32[len(pairs)], > 0 where the first is better."""
-        return self.comparator.logits(pairs)
+        """One directional pass a pair: float32[len(pairs)], > 0 where the first is better.
+
+        NaN where the comparator could not say.
+
+        Raises:
+            ModelOutputError: the comparator's answer is none to so many pairs.
+        """
+        from blender_core.comparison.answered import numbers
+
+        return numbers(self.comparator.logits(pairs), len(pairs))
 
     def rank(
         self,
@@ -219,7 +227,8 @@ class PairRanker(Ranker):
 
         Raises:
             InputError: unknown schedule or aggregation, or a task is none.
-            ModelOutputError: the comparator answered with something that is no number.
+            ModelOutputError: the comparator's answer is none to so many pairs. (What is no number
+                for a single pair costs that comparison.)
         """
         flows = self._flows(tasks, schedule, aggregation)
         return drive(flows, self.comparator, show_progress=show_progress)

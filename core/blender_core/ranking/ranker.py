@@ -58,7 +58,7 @@ class Ranker(ABC):
     def compare(self, instruction: str, a: Candidate | str, b: Candidate | str) -> float:
         """By how much `a` is better than `b`: mean of both orders, > 0 where `a` is better."""
         matrix = self.rank_completely([Task(instruction, [a, b])])[0].matrix
-        return float(matrix[0, 1] - matrix[1, 0]) / 2.0
+        return (float(matrix[0, 1]) - float(matrix[1, 0])) / 2.0
 
     def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """Compare challengers with incumbents in both orders.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from blender_core.errors import InputError, MissingExtraError
+from blender_core.errors import InputError, MissingExtraError, message_of
 
 __all__ = ["FuserConfig", "LossName", "RankerConfig", "SamplingName", "TrainingConfig"]
 __all__ += ["read_config"]
@@ -202,7 +202,7 @@ def read_config(file: Path, kind: type[Config]) -> Config:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise InputError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{file}: not YAML: {' '.join(message_of(error).split())}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not UTF-8: byte {error.start + 1}") from None
     if not isinstance(values, dict):

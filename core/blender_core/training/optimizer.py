@@ -17,7 +17,7 @@ from blender_core.training.config import RankerConfig, TrainingConfig
 __all__ = ["freeze_lowest", "freeze_unread", "groups_of", "ranker_groups", "rate_at"]
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|block|h)\.(\d+)\.")
-_EMBEDDINGS = re.compile(r"(?:^|\.)(?:\w*embed\w*|shared|wte|wpe)\.")
+_EMBEDDINGS = re.compile(r"(?:^|\.)(?:(?=\w*embed)\w+|shared|wte|wpe)\.")
 _UNREAD = re.compile(r"(?:^|\.)pooler\.")
 
 

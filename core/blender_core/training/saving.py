@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from blender_core.errors import NotSavedError
+from blender_core.errors import NotSavedError, first_line
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,7 +59,7 @@ def whole(folder: Path, kept: Callable[[], str]) -> Iterator[Path]:
         # torch and safetensors have their own words for a full disk.
         if not isinstance(error, OSError | SafetensorError | RuntimeError):
             raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise NotSavedError(f"{folder} could not be saved: {reason}. {kept()}") from error
 
 

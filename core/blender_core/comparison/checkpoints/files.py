@@ -8,7 +8,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, first_line, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -89,7 +89,7 @@ def resolve(
         if allow_patterns is None and not any(folder.glob("*.safetensors")):
             return download(_LEGACY_WEIGHTS)
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise CheckpointError(
             f"{name}: neither a folder nor to be had from the hub ({reason}). "
             "Give the path of a downloaded checkpoint to work without a network"
@@ -108,7 +108,7 @@ def read_json(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CheckpointError(f"{file}: file is missing") from None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file}: not readable as JSON: {error}") from error
+        raise CheckpointError(f"{file}: not readable as JSON: {message_of(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{file}: expected a JSON object, got {type(content).__name__}")
     return content
@@ -163,7 +163,7 @@ def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
         return load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{file}: broken or truncated safetensors file ({error}); download it again"
+            f"{file}: broken or truncated safetensors file ({message_of(error)}); download it again"
         ) from error
 
 
@@ -173,7 +173,7 @@ def _read_bin(file: Path) -> dict[str, torch.Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(f"{file}: not a file of plain weights: {reason}") from error
     if not isinstance(content, dict) or not all(
         isinstance(tensor, torch.Tensor) for tensor in content.values()

@@ -15,7 +15,7 @@ from tokenizers import (
     processors,
 )
 
-from blender_core.errors import CheckpointError, MissingExtraError
+from blender_core.errors import CheckpointError, MissingExtraError, message_of
 
 __all__ = ["tokenizer_from_sentencepiece"]
 
@@ -39,7 +39,7 @@ def tokenizer_from_sentencepiece(file: Path) -> Tokenizer:
     try:
         proto.ParseFromString(file.read_bytes())
     except (DecodeError, OSError) as error:
-        raise CheckpointError(f"{file}: not a sentencepiece model: {error}") from error
+        raise CheckpointError(f"{file}: not a sentencepiece model: {message_of(error)}") from error
     if proto.trainer_spec.model_type != 1:
         raise CheckpointError(f"{file}: not a unigram model")
     unknown = proto.trainer_spec.unk_id

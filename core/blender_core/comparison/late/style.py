@@ -21,7 +21,7 @@ _MOST = 20_000
 """Characters that are read; what is behind them changes no figure but the length."""
 
 _WORD = re.compile(r"\w+")
-_SENTENCE_END = re.compile(r"[.!?。！？]+(?=\s|$)")
+_SENTENCE_END = re.compile(r"[.!?。！？](?=\s|$)")
 _REFUSAL = re.compile(
     r"\b(?:sorry|apologi[sz]e|can(?:no|')?t (?:assist|help|provide|answer|do)|"
     r"unable to|as an ai|language model|not able to|do(?:n't| not) have (?:access|enough))\b",
@@ -41,7 +41,7 @@ _SELF = re.compile(r"\b(?:i|i'm|i've|me|my)\b", re.IGNORECASE)
 _YOU = re.compile(r"\b(?:you|your|yours)\b", re.IGNORECASE)
 _RESULT = re.compile(r"\banswer(?: is|:)|\\boxed|\bin conclusion\b", re.IGNORECASE)
 _OPENING = re.compile(
-    r"\s*(?:sure|certainly|of course|absolutely|great|here (?:is|are)|here's)\b", re.IGNORECASE
+    r"\A\s*(?:sure|certainly|of course|absolutely|great|here (?:is|are)|here's)\b", re.IGNORECASE
 )
 _HEADING = re.compile(r"^#{1,6} |^\*\*[^*\n]{1,80}\*\*:?$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*[-*+•] ", re.MULTILINE)

@@ -15,7 +15,7 @@ from blender_core.comparison.checkpoints.files import read_json
 from blender_core.comparison.pointwise.checkpoint import tokenizer_config
 from blender_core.comparison.pointwise.rows import Row, check_room, share
 from blender_core.comparison.tokenizer import TextTokenizer, well_formed
-from blender_core.errors import CheckpointError
+from blender_core.errors import CheckpointError, message_of
 
 __all__ = ["Template", "TemplateRows", "chat_template"]
 
@@ -126,7 +126,8 @@ def chat_template(folder: Path) -> Template | None:
         )
     except Exception as error:  # a template is a program and can fail in any way
         raise CheckpointError(
-            f"{folder}: the chat template fails on a user and an assistant turn: {error}"
+            f"{folder}: the chat template fails on a user and an assistant turn: "
+            f"{message_of(error)}"
         ) from error
     if rendered.count(_QUESTION) != 1 or rendered.count(_ANSWER) != 1:
         raise CheckpointError(f"{folder}: the chat template does not show each turn exactly once")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.comparison.tokenizer import well_formed
-from blender_core.errors import CheckpointError, InputError, MissingExtraError
+from blender_core.errors import CheckpointError, InputError, MissingExtraError, message_of
 from blender_core.evaluation.metrics.metric import TextPair
 from blender_core.evaluation.metrics.settings import ModelSettings
 
@@ -69,7 +69,9 @@ class BertScore:
                     use_fast_tokenizer=True,
                 )
         except Exception as error:  # transformers raises all kinds for files that are broken
-            raise CheckpointError(f"{name}: not usable for BERTScore: {error}") from error
+            raise CheckpointError(
+                f"{name}: not usable for BERTScore: {message_of(error)}"
+            ) from error
         tokenizer = self._scorer._tokenizer  # noqa: SLF001  (the package has no other way in)
         # RoBERTa's positions start behind the padding token's id.
         positions = int(getattr(config, "max_position_embeddings", 512))

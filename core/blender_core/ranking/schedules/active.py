@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core import checks
-from blender_core.belief.posterior import Floats, Goal, Posterior
+from blender_core.belief.goal import Floats, Goal
+from blender_core.belief.posterior import Posterior
 from blender_core.outcomes import StopReason
 from blender_core.ranking.schedules.schedule import Ending, Round, Rounds, Schedule
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from blender_core.outcomes import StopReason
 
 if TYPE_CHECKING:
-    from blender_core.belief.posterior import Goal
+    from blender_core.belief.goal import Goal
 
 __all__ = ["Ending", "Round", "Rounds", "Schedule"]
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.errors import MissingExtraError
+from blender_core.ranking.similarity.ends import ends
 from blender_core.ranking.similarity.overlap import longer, numbered, overlaps, symmetric
 
 __all__ = ["bleu"]
@@ -35,7 +36,7 @@ def bleu(texts: Sequence[str]) -> NDArray[np.float64]:
     except ImportError as error:
         raise MissingExtraError("the similarity 'bleu'", "eval") from error
     tokenizer = Tokenizer13a()
-    items = numbered(tokenizer(text.rstrip()).split() for text in texts)
+    items = numbered(tokenizer(ends(text).rstrip()).split() for text in texts)
     grams, matches = items, [overlaps(items)]
     for order in range(2, _ORDER + 1):
         grams = longer(grams, items, order)

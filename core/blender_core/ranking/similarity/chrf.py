@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_core.ranking.similarity.ends import ends
 from blender_core.ranking.similarity.overlap import longer, numbered, overlaps, symmetric
 
 __all__ = ["chrf"]
@@ -29,7 +30,7 @@ def chrf(texts: Sequence[str]) -> NDArray[np.float64]:
     >>> chrf(["same", "same", "zzz"]).round(3).tolist()
     [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    items = numbered("".join(text.split()) for text in texts)
+    items = numbered("".join(ends(text).split()) for text in texts)
     precision = np.zeros((len(items), len(items)))
     orders = np.zeros_like(precision)
     grams = items

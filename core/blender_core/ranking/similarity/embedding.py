@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blender_core.errors import InputError, ModelOutputError
+from blender_core.errors import InputError, ModelOutputError, message_of
 
 __all__ = ["EmbeddingSimilarity"]
 
@@ -43,7 +43,9 @@ class EmbeddingSimilarity:
         try:
             vectors = np.asarray(self._embed(list(texts)), dtype=np.float64)
         except ValueError as error:
-            raise ModelOutputError(f"the embeddings are no table of numbers: {error}") from error
+            raise ModelOutputError(
+                f"the embeddings are no table of numbers: {message_of(error)}"
+            ) from error
         if vectors.ndim != 2 or len(vectors) != len(texts):
             raise ModelOutputError(
                 f"{len(texts)} texts were embedded as shape {vectors.shape}, "

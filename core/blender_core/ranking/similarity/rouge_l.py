@@ -16,7 +16,8 @@ __all__ = ["rouge_l"]
 def rouge_l(texts: Sequence[str]) -> NDArray[np.float64]:
     """ROUGE-L's F1: twice the longest common subsequence, over both lengths in tokens.
 
-    Time grows with the product of two texts' lengths, divided by 64.
+    Time grows with the product of two texts' lengths (of what `ends` leaves of them), divided by
+    64.
 
     Args:
         texts: N texts, none blank.

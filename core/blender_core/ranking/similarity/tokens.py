@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from blender_core.ranking.similarity.ends import ends
+
 __all__ = ["tokens"]
 
 # Scripts written without spaces: Thai, Lao, Myanmar, Khmer, kana, Chinese characters.
@@ -20,6 +22,10 @@ _SIGNS = (
     r"[+<>=$%&@~^\u00a2-\u00a5\u00ac\u00b1\u00d7\u00f7\u20a0-\u20bf\u2200-\u22ff]"
 )
 _TOKEN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}])+|{_SIGNS}")
+# A long run of marks takes quadratic time to compose. Unicode's Stream-Safe Text Format (UAX 15,
+# section 13) divides it, after 30, by a character that is not seen.
+_NO_WORDS = re.compile(r"[^\w\s\x00-\x7f]{30}")
+_JOINER = "\u034f"
 
 
 def tokens(text: str) -> list[str]:
@@ -27,7 +33,7 @@ def tokens(text: str) -> list[str]:
 
     Compatibility forms are one (full-width letters, ligatures). Signs such as a minus, a plus or a
     currency are tokens. Other punctuation separates and does not count, unless the text has
-    nothing else: then its characters are the tokens.
+    nothing else: then its characters are the tokens. Of a long text, its `ends` are read.
 
     >>> tokens("It's 42 — 東京へ!")
     ['it', 's', '42', '東', '京', 'へ']
@@ -36,7 +42,9 @@ def tokens(text: str) -> list[str]:
     >>> tokens("?!")
     ['?', '!']
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    joined = _NO_WORDS.sub(rf"\g<0>{_JOINER}", ends(text))
+    composed = unicodedata.normalize("NFKC", joined).replace(_JOINER, "")
+    folded = ends(composed.casefold())  # compatibility forms can be 18 times as long
     if any(map(str.isalnum, folded)):
         return _TOKEN.findall(folded)
     return [char for char in folded if not char.isspace()]
