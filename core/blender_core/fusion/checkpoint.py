@@ -6,15 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
+from blender_core.comparison.checkpoints.descriptions import Generation
+from blender_core.comparison.checkpoints.files import (
+    check_report,
+    dtype_option,
+    read_json,
+    read_weights,
+)
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError
 from blender_core.fusion.prompt import REQUEST
+from blender_core.validation import held_to, reason
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load_model", "load_tokenizer"]
+__all__ = ["check_generation", "load_model", "load_tokenizer"]
 
 
 def load_model(folder: Path, dtype: torch.dtype) -> Any:
@@ -27,6 +34,7 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForSeq2SeqLM
 
     config = transformers_config(read_json(folder / "config.json"), folder)
+    check_generation(folder)
     try:
         model, report = AutoModelForSeq2SeqLM.from_pretrained(
             folder,
@@ -38,11 +46,23 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
             **dtype_option(dtype),
         )
     except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
+        read_weights(folder)  # names the file, if it is the weights
         raise CheckpointError(
-            f"{folder}: not a readable sequence-to-sequence checkpoint: {_first_line(error)}"
+            f"{folder}: not a readable sequence-to-sequence checkpoint: {reason(error)}"
         ) from error
     check_report(folder, report)
     return model
+
+
+def check_generation(folder: Path) -> None:
+    """Check how the folder wants texts to be generated, if it says so.
+
+    Raises:
+        CheckpointError: a key has an impossible value.
+    """
+    file = folder / "generation_config.json"
+    if file.is_file():
+        held_to(Generation, read_json(file), file)
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:
@@ -64,7 +84,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
     except Exception as error:  # as above, and for a missing converter of spiece.model
         raise CheckpointError(
             f"{folder}: no tokenizer.json, and none could be made from the other files "
-            f"({_first_line(error)}). {advice}"
+            f"({reason(error)}). {advice}"
         ) from error
     # transformers 5 makes a tokenizer without vocabulary out of missing or broken files.
     added = tokenizer.full.get_added_tokens_decoder()
@@ -74,8 +94,3 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
             f"the words of the prompt. {advice}"
         )
     return tokenizer
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -13,9 +13,19 @@ import transformers
 from tokenizers import AddedToken, Tokenizer
 
 from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.files import check_fit, dtype_option, read_json, resolve
-from blender_core.comparison.checkpoints.layouts import is_late, is_pairwise
-from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
+from blender_core.comparison.checkpoints.files import (
+    check_fit,
+    dtype_option,
+    read_json,
+    read_weights,
+    resolve,
+)
+from blender_core.comparison.checkpoints.layouts import (
+    is_late,
+    is_pairwise,
+    read_vocabulary,
+    tokenizer_file,
+)
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.checkpoint import check_positions
@@ -23,9 +33,10 @@ from blender_core.comparison.late.comparator import LateComparator
 from blender_core.comparison.late.model import LateModel
 from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
+from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError, InputError
 from blender_core.training.config import RankerConfig
+from blender_core.validation import reason
 
 __all__ = ["LateStart", "late_to_train", "ranker_to_train"]
 
@@ -71,9 +82,10 @@ def ranker_to_train(config: RankerConfig) -> CrossEncoder:
 
 def _new_ranker(folder: Path, config: RankerConfig) -> CrossEncoder:
     markers = Markers()
-    vocabulary = _vocabulary(folder)
+    file = tokenizer_file(folder)
+    vocabulary = read_vocabulary(file)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in markers])
-    tokenizer = TextTokenizer(vocabulary, tuple(markers))
+    tokenizer = TextTokenizer(vocabulary, tuple(markers), file)
     with _seeded(config.seed):
         backbone = _encoder(folder)
         _make_room(backbone, vocabulary)
@@ -123,9 +135,10 @@ def late_to_train(config: RankerConfig) -> LateStart:
 def _new_late(folder: Path, config: RankerConfig) -> LateComparator:
     markers = ReadingMarkers()
     names = (markers.source, markers.candidate)
-    vocabulary = _vocabulary(folder)
+    file = tokenizer_file(folder)
+    vocabulary = read_vocabulary(file)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in names])
-    tokenizer = TextTokenizer(vocabulary, names)
+    tokenizer = TextTokenizer(vocabulary, names, file)
     with _seeded(config.seed):
         encoder = _encoder(folder)
         if encoder.config.is_encoder_decoder:
@@ -170,14 +183,6 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _vocabulary(folder: Path) -> Tokenizer:
-    if (file := folder / "tokenizer.json").is_file():
-        return read_tokenizer(file)
-    if (file := folder / "spm.model").is_file():
-        return tokenizer_from_sentencepiece(file)
-    raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")
-
-
 def _encoder(folder: Path) -> Any:
     """The encoder with its weights; only a pooler, which nothing here reads, may be missing."""
     config = transformers_config(read_json(folder / "config.json"), folder)
@@ -194,8 +199,8 @@ def _encoder(folder: Path) -> Any:
             **dtype_option(torch.float32),
         )
     except Exception as error:  # transformers, torch and safetensors raise all kinds for bad files
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CheckpointError(f"{folder}: not a readable encoder: {reason}") from error
+        read_weights(folder)  # names the file, if it is the weights
+        raise CheckpointError(f"{folder}: not a readable encoder: {reason(error)}") from error
     finally:
         logging.set_verbosity(verbosity)
     missing = {name for name in report["missing_keys"] if "pooler" not in name}

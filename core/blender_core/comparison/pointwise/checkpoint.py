@@ -13,10 +13,12 @@ from torch import nn
 from transformers import AutoTokenizer
 
 from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.descriptions import TokenizerSettings
 from blender_core.comparison.checkpoints.files import check_report, dtype_option, read_json
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError
+from blender_core.validation import held_to, reason
 
 __all__ = [
     "Checkpoint",
@@ -25,8 +27,8 @@ __all__ = [
     "inner",
     "model_of",
     "row_limit",
-    "tokenizer_config",
     "tokenizer_in",
+    "tokenizer_settings",
 ]
 
 _BUFFERS = (".position_ids", ".rotary_emb.inv_freq")
@@ -82,26 +84,32 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
     Raises:
         CheckpointError: there is none, or none that gives a fast tokenizer.
     """
-    if (folder / "tokenizer.json").is_file():
-        full = read_tokenizer(folder / "tokenizer.json")
-    elif (folder / "spm.model").is_file():
-        full = tokenizer_from_sentencepiece(folder / "spm.model")
+    file = folder / "tokenizer.json"
+    if file.is_file():
+        full = read_tokenizer(file)
+    elif (file := folder / "spm.model").is_file():
+        full = tokenizer_from_sentencepiece(file)
     elif not has_tokenizer(folder):
         raise CheckpointError(f"{folder}: no tokenizer; expected {' or '.join(_VOCABULARIES)}")
     else:
+        file = folder
         try:
             full = AutoTokenizer.from_pretrained(folder, trust_remote_code=False).backend_tokenizer
         except Exception as error:  # every kind of tokenizer fails in its own way
-            raise CheckpointError(f"{folder}: no usable tokenizer: {error}") from error
+            raise CheckpointError(f"{folder}: no usable tokenizer: {reason(error)}") from error
     missing = [name for name in markers if full.token_to_id(name) is None]
     full.add_tokens([AddedToken(name, normalized=True) for name in missing])
-    return TextTokenizer(full, markers)
+    return TextTokenizer(full, markers, file)
 
 
-def tokenizer_config(folder: Path) -> dict[str, Any]:
-    """The folder's tokenizer_config.json, empty if there is none."""
+def tokenizer_settings(folder: Path) -> TokenizerSettings:
+    """The folder's tokenizer_config.json, empty if there is none.
+
+    Raises:
+        CheckpointError: a key has an impossible value.
+    """
     file = folder / "tokenizer_config.json"
-    return read_json(file) if file.is_file() else {}
+    return held_to(TokenizerSettings, read_json(file) if file.is_file() else {}, file)
 
 
 def inner(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -144,8 +152,10 @@ def model_of(
             ignore_mismatched_sizes=True,  # they are reported, and refused below
             **dtype_option(source.dtype),
         )
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{source.folder}: the weights do not fit: {error}") from error
+    except Exception as error:  # every kind of model fails in its own way
+        raise CheckpointError(
+            f"{source.folder}: the weights do not fit: {reason(error)}"
+        ) from error
     check_report(source.folder, report)
     return model.eval().to(source.device)
 
@@ -171,7 +181,7 @@ def row_limit(source: Checkpoint, tokenizer_folder: Path, model: nn.Module) -> i
             )
         return source.max_length
     known = (
-        tokenizer_config(tokenizer_folder).get("model_max_length"),
+        tokenizer_settings(tokenizer_folder).model_max_length,
         getattr(model.config, "max_position_embeddings", None),
         positions,
     )

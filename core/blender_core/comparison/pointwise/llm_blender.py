@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
+from blender_core.comparison.checkpoints.descriptions import Original
 from blender_core.comparison.pointwise.checkpoint import Checkpoint, config_in, has_tokenizer
-from blender_core.errors import CheckpointError
+from blender_core.validation import held_to
 
-__all__ = ["encoder_config", "length_in", "tokenizer_home"]
+__all__ = ["description", "encoder_config", "tokenizer_home"]
 
 _EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "shared.weight")
 
@@ -34,15 +35,10 @@ def tokenizer_home(source: Checkpoint) -> Path:
     return source.folder if has_tokenizer(source.folder) else source.base()
 
 
-def length_in(source: Checkpoint, key: str) -> int:
-    """A length, in tokens, from the ranker's config.
+def description(source: Checkpoint) -> Original:
+    """What the ranker's own config says.
 
     Raises:
-        CheckpointError: it is no positive number.
+        CheckpointError: a key is missing or has an impossible value.
     """
-    value = source.config.get(key)
-    if not isinstance(value, int) or value < 1:
-        raise CheckpointError(
-            f"{source.folder}: config.json has {value!r} as {key!r}, expected a positive number"
-        )
-    return value
+    return held_to(Original, source.config, source.folder / "config.json")

@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from blender_core.comparison.pointwise.checkpoint import tokenizer_config
+from blender_core.comparison.pointwise.checkpoint import tokenizer_settings
 from blender_core.comparison.pointwise.rows import Row, check_room, share
 from blender_core.comparison.tokenizer import TextTokenizer, well_formed
 from blender_core.errors import CheckpointError
@@ -106,7 +106,7 @@ def chat_template(folder: Path) -> Template | None:
     Raises:
         CheckpointError: the template cannot be used for a conversation of two turns.
     """
-    if not tokenizer_config(folder).get("chat_template") and not any(folder.glob("chat_template*")):
+    if not tokenizer_settings(folder).chat_template and not any(folder.glob("chat_template*")):
         return None
     from transformers import AutoTokenizer
 
