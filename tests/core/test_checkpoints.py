@@ -191,7 +191,25 @@ def to_original(folder, **changes):
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
 
 
+def with_tokenizer(change):
+    def rewrite(folder):
+        file = folder / "tokenizer.json"
+        content = json.loads(file.read_text())
+        change(content)
+        file.write_text(json.dumps(content))
+
+    return rewrite
+
+
 BROKEN = {
+    "a token beyond all": (  # the library would fill gigabytes with the ids before it
+        with_tokenizer(lambda content: content["added_tokens"][0].update(id=2**31)),
+        r"tokenizer\.json: 'added_tokens\[0\]\.id' must be less than 16777216, got 2147483648",
+    ),
+    "a template of nothing": (
+        with_tokenizer(lambda content: content["post_processor"].update(special_tokens={})),
+        "a template has a token that is not in 'special_tokens'",
+    ),
     "a missing weight": (drop_a_weight, r"1 missing: head_layer\.4\.bias"),
     "an extra weight": (add_a_weight, r"1 not part of the model: head_layer\.9\.bias"),
     "a truncated file": (truncate, r"model\.safetensors: broken or truncated"),
@@ -200,7 +218,7 @@ BROKEN = {
     "a shard elsewhere": (shard_outside, r"passwd: "),
     "no config": (remove("config.json"), r"config\.json: file is missing"),
     "a config that is no JSON": (write("config.json", b"{"), "not readable as JSON"),
-    "a config that is a list": (write("config.json", b"[]"), "expected a JSON object, got list"),
+    "a config that is a list": (write("config.json", b"[]"), "expected a JSON object, got a list"),
     "another model's config": (write("config.json", b'{"model_type": "bert"}'), "PointwiseRanker"),
     "no tokenizer": (remove("tokenizer.json"), r"tokenizer\.json"),
     "a broken tokenizer": (write("tokenizer.json", b"{}"), "not a readable tokenizer.json"),
@@ -215,20 +233,32 @@ BROKEN = {
     ),
     "lengths that are none": (
         lambda folder: to_original(folder, source_maxlength=None),
-        "'source_max_length' must be a whole number of at least 1, got None",
+        "'source_maxlength' must be a whole number, not null",
     ),
     "a length in words": (
         lambda folder: to_original(folder, candidate_maxlength="128"),
-        "'candidate_max_length' must be a whole number of at least 1, got '128'",
+        "'candidate_maxlength' must be a whole number, not a text",
     ),
-    "no tasks": (lambda folder: edited(folder, n_tasks=-1), "'n_tasks' must be a whole number"),
-    "a negative marker": (lambda folder: edited(folder, cand1_prefix_id=-1), "OverflowError"),
+    "no tasks": (
+        lambda folder: edited(folder, n_tasks=-1),
+        "'n_tasks' must be greater than or equal to 1, got -1",
+    ),
+    "a negative marker": (
+        lambda folder: edited(folder, cand1_prefix_id=-1),
+        "'cand1_prefix_id' must be",
+    ),
     "one marker for all": (
         lambda folder: edited(folder, cand1_prefix_id=2003),
         "markers must be four different tokens",
     ),
-    "a list of shards": (lambda folder: with_index(folder, ["a"]), "'weight_map' must map weights"),
-    "shards of numbers": (lambda folder: with_index(folder, {"a": 1}), "'weight_map' must map"),
+    "a list of shards": (
+        lambda folder: with_index(folder, ["a"]),
+        "'weight_map' must be an object, not a list",
+    ),
+    "shards of numbers": (
+        lambda folder: with_index(folder, {"a": 1}),
+        r"'weight_map\.a' must be a text, not a number",
+    ),
     "another shape": (
         lambda folder: edited(folder, hidden_size=128),
         r"of another shape: head_layer\.1\.bias",
@@ -244,6 +274,13 @@ def test_a_broken_checkpoint_is_one_clear_error(fault, hf, capsys):
         PairRanker.from_pretrained(hf)
     assert "PairRM-hf" in str(error.value) or "passwd" in str(error.value)
     assert "pwned" not in capsys.readouterr().out
+
+
+def test_a_broken_tokenizer_says_nothing_on_stderr(hf, capfd):
+    BROKEN["a template of nothing"][0](hf)
+    with pytest.raises(CheckpointError):
+        PairRanker.from_pretrained(hf)
+    assert "panicked" not in capfd.readouterr().err
 
 
 def test_a_pointwise_checkpoint_of_the_original_says_where_it_belongs(original):

@@ -33,8 +33,9 @@ from blender_core.cli.heat_map import heat_map
 from blender_core.cli.messages import visible
 from blender_core.cli.records import read_duel, read_record
 from blender_core.comparison.cross_encoder import CrossEncoder
-from blender_core.data.lines import as_line, parsed
+from blender_core.data.lines import as_line
 from blender_core.errors import InputError
+from blender_core.json_values import parsed
 
 CHECKPOINTS = Path(__file__).parents[1] / "data" / "golden" / "checkpoints"
 PAIR_RANKER = str(CHECKPOINTS / "tiny-PairRM-hf")

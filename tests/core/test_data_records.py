@@ -106,7 +106,7 @@ WRONG = [
     ),
     (
         ONE | {"judgements": [{"a": 0, "b": 1, "winner": "a", "strength": 2}]},
-        "'judgements[0].strength': Input should be less than or equal to 1",
+        "'judgements[0].strength' must be less than or equal to 1, got 2",
     ),
     (but(cmp_results="{"), "'cmp_results': not JSON: "),
     (but(cmp_results="[1]"), "'cmp_results' must be an object, not a list"),

@@ -168,10 +168,10 @@ def test_half_precision_changes_little(late, tmp_path):
     ("change", "message"),
     [
         ({"style": ["words"]}, "other figures of style"),
-        ({"markers": {"sauce": "a"}}, "config.json: TypeError"),
+        ({"markers": {"sauce": "a"}}, r"'markers\.sauce' is unknown"),
         ({"source_max_length": 0}, "source_max_length"),
         ({"encoder": {"model_type": "no such"}}, "none of the text models"),
-        ({"encoder": None}, "config.json: TypeError"),
+        ({"encoder": None}, "'encoder' must be an object, not null"),
     ],
 )
 def test_a_broken_config_is_named(learnt, tmp_path, change, message):
@@ -225,7 +225,7 @@ def test_frozen_layers_stay_as_they_are(toy, tmp_path):
         ("loss: MSE", "the loss MSE needs a score of each answer"),
         ("symmetry: 0.1", "leave out 'symmetry'"),
         ("tasks: [bleu]", "'tasks' are for 'architecture: cross'"),
-        ("list_size: 1", "'list_size' is 1"),
+        ("list_size: 1", "'list_size' must be greater than or equal to 2, got 1"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(toy, tmp_path, line, message):

@@ -524,7 +524,7 @@ def test_a_format_can_be_named(tmp_path):
     assert scores(tmp_path, format="classification").tolist() == expected.tolist()
     with pytest.raises(InputError, match="unknown format 'bradley'; known: classification"):
         scores(tmp_path, format="bradley")
-    with pytest.raises(CheckpointError, match="names no base model"):
+    with pytest.raises(CheckpointError, match="'source_maxlength' is missing"):
         scores(tmp_path, format="summareranker")
     with pytest.raises(InputError, match="'max_batch_tokens' must be a whole number of at least 1"):
         scores(tmp_path, max_batch_tokens=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import random
 import resource
 import shutil
@@ -444,6 +445,31 @@ def test_training_goes_on_only_with_the_same_data(toy, tmp_path):
         train_ranker(config, resume=True)
 
 
+def test_a_broken_checkpoint_is_named_when_it_is_resumed(toy, tmp_path):
+    config = toy_config(toy, tmp_path / "out", max_steps=50)
+
+    def stop(line):
+        if line.startswith("step 3:"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(TrainingInterrupted):
+        train_ranker(config, report=stop)
+    folder = max(config.output.glob("checkpoint-*"), key=lambda one: int(one.name[11:]))
+    for name, broken, said in (
+        ("trainer_state.json", b'{"global_step": -1}', "'global_step' must be greater than or"),
+        ("trainer_state.json", b'{"global_step": 3, "x": 1}', "cannot be gone on from"),
+        ("optimizer.pt", pickle.dumps(print, protocol=2), "cannot be gone on from: a file is"),
+        ("scheduler.pt", b"\x80\x02...", "cannot be gone on from"),
+        ("rng_state.pth", b"", "cannot be gone on from"),
+    ):
+        whole_file = (folder / name).read_bytes()
+        (folder / name).write_bytes(broken)
+        with pytest.raises(CheckpointError, match=f"{folder.name}.*{said}") as caught:
+            train_ranker(config, resume=True)
+        assert "weights_only" not in str(caught.value)
+        (folder / name).write_bytes(whole_file)
+
+
 def test_a_full_disk_leaves_the_earlier_checkpoint(toy, tmp_path):
     config = toy_config(toy, tmp_path / "out", max_steps=9)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -538,7 +564,7 @@ def test_a_deberta_with_only_a_sentencepiece_model_is_trained(toy, tmp_path):
 def test_an_encoder_without_weights_is_named(toy, tmp_path):
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / name).write_bytes((toy / "encoder" / name).read_bytes())
-    with pytest.raises(CheckpointError, match="no weights"):
+    with pytest.raises(CheckpointError, match="no weights; expected"):
         ranker_to_train(_config(start=str(tmp_path)))
 
 
@@ -639,12 +665,12 @@ def test_records_that_say_nothing_are_an_error(toy, tmp_path):
     [
         ("learnig_rate: 1e-5", "unknown key 'learnig_rate'; did you mean 'learning_rate'?"),
         ("loss: instructgtp", "did you mean 'instructgpt'?"),
-        ("batch_size: 0", "'batch_size' is 0: input should be greater than or equal to 1"),
+        ("batch_size: 0", "'batch_size' must be greater than or equal to 1, got 0"),
         ("layer_decay: nan", "'layer_decay'"),
         ("patience: 3", "'patience' is about figures on 'dev'"),
         ("dev: missing.jsonl", "there is no file missing.jsonl"),
         ("start: [", "not YAML"),
-        ("start:", "'start' is None"),
+        ("start:", "'start' must be a text, not null"),
     ],
 )
 def test_mistakes_in_a_config_are_named(toy, tmp_path, line, message):

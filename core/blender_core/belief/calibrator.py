@@ -23,6 +23,8 @@ from blender_core.belief.goal import Floats, Goal, Order, reached
 from blender_core.belief.posterior import Posterior
 from blender_core.belief.reliability import Reliability
 from blender_core.errors import CheckpointError, InputError
+from blender_core.validation import reason, sentences
+from blender_core.writing import whole_file
 
 __all__ = ["CALIBRATION_FILE", "CalibratedBelief", "Calibrator"]
 
@@ -170,7 +172,8 @@ class Calibrator:
     def save(self, folder: str | PathLike[str]) -> None:
         """Write ``calibration.json`` into a ranker's folder."""
         text = json.dumps(asdict(self), indent=1, allow_nan=False)
-        (Path(folder) / CALIBRATION_FILE).write_text(text + "\n", encoding="utf-8")
+        with whole_file(Path(folder) / CALIBRATION_FILE) as file:
+            file.write(f"{text}\n".encode())
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> Calibrator | None:
@@ -186,12 +189,10 @@ class Calibrator:
             return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True)
         except FileNotFoundError:
             return None
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
+        except (OSError, ValidationError) as error:
+            why = sentences(error) if isinstance(error, ValidationError) else reason(error)
             raise CheckpointError(
-                f"{path}: no calibration: {where or 'content'}: {first['msg']:.100}. Calibrate "
-                "again, or remove the file to do without"
+                f"{path}: no calibration: {why}. Calibrate again, or remove the file to do without"
             ) from error
 
 

@@ -12,6 +12,7 @@ import typer
 from blender_core.cli import judged, options, reports
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.errors import InputError
+from blender_core.writing import check_target
 
 if TYPE_CHECKING:
     from blender_core.belief.calibrator import Calibrator
@@ -52,8 +53,7 @@ def calibrate(
 
     if not output.is_dir():
         raise InputError(f"{output}: there is no such folder")
-    if (output / CALIBRATION_FILE).exists() and not force:
-        raise InputError(f"{output / CALIBRATION_FILE} exists; --force overwrites it")
+    check_target(output / CALIBRATION_FILE, source=file, overwrite=force, streams=False)
     files = reports.Reports(file, None, html_file, force)
     loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
     chosen = load_ranker(ranker, loading)

@@ -12,6 +12,7 @@ import typer
 from blender_core.cli import options
 from blender_core.cli.messages import FAILED, say, shows_progress
 from blender_core.errors import InputError
+from blender_core.writing import check_target
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,7 +82,7 @@ def convert(
     from blender_core.data.pairs import to_pairs
     from blender_core.data.records import as_value
 
-    _may_write(output, file, force=force)
+    check_target(output, source=file, overwrite=force)
     reading = _Reading(quiet=quiet)
 
     def values() -> Iterator[dict[str, Any]]:
@@ -213,8 +214,8 @@ def _divide(
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in paths.items():
         for other in sorted(folder.glob(f"{name}.*")):
-            _may_write(other, file, force=force)
-        _may_write(path, file, force=force)
+            check_target(other, source=file, overwrite=force)
+        check_target(path, source=file, overwrite=force)
     parts = divided(list(reading.records(file)), wanted, seed=seed, threshold=similar)
     for name, records in parts.items():
         write_records(paths[name], records)
@@ -234,15 +235,6 @@ def _check(reading: _Reading, files: Sequence[str], similar: float, *, json: boo
     if found:
         raise typer.Exit(FAILED)
     reading.end()
-
-
-def _may_write(path: Path, source: str, *, force: bool) -> None:
-    if path.exists() and Path(source).exists() and path.samefile(source):
-        raise InputError(f"{path} is the input; write the results elsewhere")
-    if path.exists() and not force:
-        raise InputError(f"{path} exists; --force overwrites it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}")
 
 
 def _different(files: Sequence[str]) -> Sequence[str]:

@@ -80,7 +80,7 @@ def _records() -> list[tuple[Answered, str]]:
     from importlib.resources import files
 
     from blender_core.cli.records import read_record
-    from blender_core.data.lines import parsed
+    from blender_core.json_values import parsed
 
     content = files("blender_core.cli").joinpath("demo.jsonl").read_bytes()
     values = [parsed(line) for line in content.splitlines()]

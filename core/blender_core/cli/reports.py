@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blender_core.errors import InputError
+from blender_core.writing import check_target, whole_file
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -94,16 +94,11 @@ def check_free(
     Raises:
         InputError: one exists, is the input, has no folder, or is named twice.
     """
-    named = [path for path in outputs if path not in (None, STDOUT)]
-    for path in [*named, kept]:
-        if path is None:
-            continue
-        if path.exists() and file.exists() and path.samefile(file):
-            raise InputError(f"{path} is the input; write the results elsewhere")
-        if path.exists() and path != kept and not force:
-            raise InputError(f"{path} exists; --force overwrites it")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {path.parent}")
+    for path in outputs:
+        if path is not None and path != STDOUT:
+            check_target(path, source=file, overwrite=force)
+    if kept is not None:
+        check_target(kept, source=file, overwrite=True, streams=False)
     everything = [path for path in (*outputs, kept) if path is not None]
     if len(set(everything)) < len(everything):
         raise InputError("the results cannot all go to one file: name another one for each")
@@ -119,9 +114,5 @@ def show(view: RenderableType) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all; lone surrogates become escapes."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(text.encode("utf-8", "backslashreplace"))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))

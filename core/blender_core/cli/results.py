@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pydantic import BaseModel, StrictInt, StrictStr, ValidationError
+
 from blender_core.cli.messages import say
-from blender_core.data.lines import as_line, parsed
+from blender_core.data.earlier_lines import EarlierLines
+from blender_core.data.lines import as_line
 from blender_core.errors import InputError
+from blender_core.writing import check_target, is_stream
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,8 +23,7 @@ View = Callable[[], "RenderableType"]
 
 __all__ = ["Results", "ResultsFile", "Screen", "View"]
 
-_BEGINNING = b'{"line": '
-"""How every result begins."""
+_OPTIONAL = frozenset({"id", "matrix"})
 
 
 class Results:
@@ -85,24 +88,38 @@ class ResultsFile(Results):
     Args:
         path: of the file.
         fields: keys that a result of this command has, besides ``id`` and ``matrix``.
+        source: the input, if that is a file.
         resume: whether to keep what is there and go on behind it.
         force: whether to overwrite what is there.
 
     Raises:
-        InputError: the file exists and neither is asked for, or it holds other things than
-            results of this command.
+        InputError: the file exists and neither is asked for, it is the input or a link, or it
+            holds other things than results of this command.
         OSError: the file or its folder cannot be used.
     """
 
-    def __init__(self, path: Path, fields: frozenset[str], *, resume: bool, force: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fields: frozenset[str],
+        *,
+        source: Path | None = None,
+        resume: bool,
+        force: bool,
+    ) -> None:
         self.resumable = path
         self._path = path
         self._resume = resume
         self._done: dict[int, tuple[str | int | None, str]] = {}
-        if path.exists() and not (resume or force):
-            raise InputError(f"{path} exists; --resume goes on with it, --force overwrites it")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {path.parent}")
+        check_target(
+            path,
+            source=source,
+            overwrite=resume or force,
+            streams=not resume,
+            advice="--resume goes on with it, --force overwrites it",
+        )
+        if is_stream(path):
+            self.resumable = None
         self._end = self._read(fields) if resume and path.exists() else 0
 
     def answered(self, line: int, id: str | int | None, task: str) -> bool:
@@ -142,23 +159,22 @@ class ResultsFile(Results):
 
     def _read(self, fields: frozenset[str]) -> int:
         """Remember what is answered; returns where the last whole line ends, in bytes."""
-        end = 0
-        with self._path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    if not _BEGINNING.startswith(line[: len(_BEGINNING)]):
-                        raise InputError(f"{self._path}: line {number} is no result")
-                    break
-                self._remember(number, line, fields)
-                end += len(line)
-        return end
+        lines = EarlierLines(self._path, b'{"line": ', fields | _OPTIONAL)
+        for number, value in lines:
+            whole = isinstance(value, dict) and value.keys() - _OPTIONAL == fields
+            try:
+                told = _Result.model_validate(value) if whole else None
+            except ValidationError:
+                told = None
+            if told is None:
+                raise InputError(f"{self._path}: line {number} is no result of this command")
+            self._done[told.line] = told.id, told.task
+        return lines.end
 
-    def _remember(self, number: int, line: bytes, fields: frozenset[str]) -> None:
-        try:
-            result = parsed(line)
-        except InputError as error:
-            raise InputError(f"{self._path}: line {number} is no result: {error}") from None
-        whole = isinstance(result, dict) and result.keys() - {"id", "matrix"} == fields
-        if not whole or not isinstance(result["line"], int) or not isinstance(result["task"], str):
-            raise InputError(f"{self._path}: line {number} is no result of this command")
-        self._done[result["line"]] = result.get("id"), result["task"]
+
+class _Result(BaseModel):
+    """What is read of an earlier result."""
+
+    line: StrictInt
+    task: StrictStr
+    id: StrictStr | StrictInt | None = None

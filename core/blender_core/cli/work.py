@@ -23,8 +23,9 @@ from blender_core.candidates import Task
 from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
 from blender_core.cli.records import Answered, TwoAnswers
 from blender_core.cli.results import Results, ResultsFile, Screen
-from blender_core.data.lines import not_blank, parsed
+from blender_core.data.lines import not_blank
 from blender_core.errors import BlenderError, InputError, describe, message_of
+from blender_core.json_values import parsed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -155,10 +156,12 @@ class Wanted:
         if self.output is None:
             return Screen() if sys.stdout.isatty() else Results()
         source = Path(given.file) if given.file not in (None, STDIN) else None
-        if source is not None and self.output.exists() and self.output.samefile(source):
-            raise InputError(f"{self.output} is the input; write the results elsewhere")
         return ResultsFile(
-            self.output, fields | {"line", "task"}, resume=self.resume, force=self.force
+            self.output,
+            fields | {"line", "task"},
+            source=source,
+            resume=self.resume,
+            force=self.force,
         )
 
 

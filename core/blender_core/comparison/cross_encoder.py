@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from blender_core.candidates import Pair
 from blender_core.comparison.batching import pack
 from blender_core.comparison.checkpoints.building import bare_encoder, built, encoder_config
-from blender_core.comparison.checkpoints.files import read_weights, resolve
+from blender_core.comparison.checkpoints.files import read_weights, resolve, told_by
 from blender_core.comparison.checkpoints.layouts import Layout, read_layout
 from blender_core.comparison.checkpoints.own import write_own
 from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
@@ -106,8 +106,11 @@ class CrossEncoder:
             layout.limits.source if source_max_length is None else source_max_length,
             layout.limits.candidate if candidate_max_length is None else candidate_max_length,
         )
+        network = _load_model(folder, layout)
+        with told_by(folder / "config.json", unless=source_max_length or candidate_max_length):
+            _pair_encoder(network, layout.tokenizer, limits, layout.markers)
         return cls(
-            _load_model(folder, layout),
+            network,
             layout.tokenizer,
             limits,
             layout.markers,

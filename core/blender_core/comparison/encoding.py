@@ -12,15 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, with_config
 
 from blender_core.candidates import Pair
 from blender_core.checks import positive
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.validation import brief
 
 __all__ = ["Limits", "Markers", "PairEncoder", "Row"]
 
 
+@with_config(ConfigDict(extra="forbid"))  # for files that have them
 @dataclass(frozen=True, slots=True)
 class Markers:
     """Names of the tokens whose vectors stand for the question and the two answers.
@@ -38,7 +41,7 @@ class Markers:
     def __post_init__(self) -> None:
         names = tuple(self)
         if len(set(names)) < len(names):
-            raise InputError(f"markers must be four different tokens, got {names}")
+            raise InputError(f"markers must be four different tokens, got {brief(names)}")
 
     def __iter__(self) -> Iterator[str]:
         """In the order in which the original adds them to a vocabulary."""

@@ -9,16 +9,20 @@ text.) From it a second, plain tokenizer is made that knows no special token: `[
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from blender_core.errors import CheckpointError, message_of
+from blender_core.comparison.tokenizer_file import TokenizerFile
+from blender_core.errors import CheckpointError
+from blender_core.json_values import parsed
+from blender_core.validation import brief, held_to, reason
 
-__all__ = ["TextTokenizer", "read_tokenizer", "well_formed"]
+__all__ = ["TextTokenizer", "read_tokenizer", "sound", "well_formed"]
 
 _UNUSABLE = "\U0010ffff"
 """A noncharacter. Names of special tokens start with it in the plain tokenizer, no text has it."""
@@ -31,14 +35,22 @@ class TextTokenizer:
         full: the checkpoint's tokenizer.
         markers: added tokens that steer the model though the checkpoint does not call them
             special.
+        file: where it was read from, for messages.
+
+    Raises:
+        CheckpointError: it cannot be used as one.
     """
 
-    def __init__(self, full: Tokenizer, markers: Sequence[str] = ()) -> None:
+    def __init__(
+        self, full: Tokenizer, markers: Sequence[str] = (), file: Path | None = None
+    ) -> None:
         self.full = full
-        self.full.no_truncation()
-        self.full.no_padding()
         self.markers = tuple(markers)
-        self._plain = _without_special_tokens(full, set(markers))
+        self._name = "the tokenizer" if file is None else str(file)
+        with sound(f"{self._name}: not a usable tokenizer"):
+            self.full.no_truncation()
+            self.full.no_padding()
+            self._plain = _without_special_tokens(full, set(markers))
 
     @classmethod
     def from_file(cls, file: str | PathLike[str], markers: Sequence[str] = ()) -> TextTokenizer:
@@ -47,16 +59,19 @@ class TextTokenizer:
         Raises:
             CheckpointError: the file cannot be read as one.
         """
-        return cls(read_tokenizer(Path(file)), markers)
+        return cls(read_tokenizer(Path(file)), markers, Path(file))
 
     def encode(self, texts: Iterable[str]) -> list[list[int]]:
         """Ids of each text alone: no special tokens, no truncation.
 
         An answer that contains ``[SEP]`` yields the ids of ``[``, ``SEP`` and ``]``.
+
+        Raises:
+            CheckpointError: the tokenizer fails on a text.
         """
-        encodings = self._plain.encode_batch_fast(
-            [well_formed(text) for text in texts], add_special_tokens=False
-        )
+        plain = [well_formed(text) for text in texts]
+        with sound(f"{self._name}: fails on a text"):
+            encodings = self._plain.encode_batch_fast(plain, add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
     def id_of(self, token: str) -> int:
@@ -65,18 +80,25 @@ class TextTokenizer:
         Raises:
             CheckpointError: the tokenizer has no such token.
         """
-        token_id: int | None = self.full.token_to_id(token)
+        with sound(f"{self._name}: fails on {brief(token)}"):
+            token_id: int | None = self.full.token_to_id(token)
         if token_id is None:
-            raise CheckpointError(f"the tokenizer has no token {token!r}")
+            raise CheckpointError(f"{self._name}: has no token {brief(token)}")
         return token_id
 
     def frame(self, token: str) -> tuple[list[int], list[int]]:
         """What the tokenizer puts before and after a sequence, seen on that one token.
 
         BERT's, for example, gives ``([id of CLS], [id of SEP])``.
+
+        Raises:
+            CheckpointError: the tokenizer has no such token, or takes it apart.
         """
-        ids: list[int] = self.full.encode(token).ids
-        place = ids.index(self.id_of(token))
+        with sound(f"{self._name}: fails on {brief(token)}"):
+            ids: list[int] = self.full.encode(token).ids
+        if (wanted := self.id_of(token)) not in ids:
+            raise CheckpointError(f"{self._name}: takes its own token {brief(token)} apart")
+        place = ids.index(wanted)
         return ids[:place], ids[place + 1 :]
 
 
@@ -86,12 +108,26 @@ def read_tokenizer(file: Path) -> Tokenizer:
     Raises:
         CheckpointError: the file cannot be read as one.
     """
+    unreadable = f"{file}: not a readable tokenizer.json"
+    with sound(unreadable):
+        content = file.read_bytes()
+        told = parsed(content)
+    held_to(TokenizerFile, told, unreadable)
+    with sound(unreadable):
+        return Tokenizer.from_str(content.decode("utf-8"))
+
+
+@contextmanager
+def sound(otherwise: str) -> Iterator[None]:
+    """Turn what the library raises into one of our errors, with these words in front."""
     try:
-        return Tokenizer.from_str(file.read_text(encoding="utf-8"))
-    except Exception as error:  # the library raises plain Exception for a broken file
-        raise CheckpointError(
-            f"{file}: not a readable tokenizer.json: {message_of(error)}"
-        ) from error
+        yield
+    except Exception as error:  # the library raises plain Exception for whatever is wrong
+        raise CheckpointError(f"{otherwise}: {reason(error)}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # it gives up; derived from BaseException
+            raise
+        raise CheckpointError(f"{otherwise}: {reason(error)}") from error
 
 
 def well_formed(text: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blender_core.errors import InputError, MissingExtraError, message_of
+from blender_core.json_values import check_depth
+from blender_core.validation import reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +56,8 @@ def saved_dataset(path: Path) -> Iterable[Mapping[str, Any]]:
         dataset = library.load_from_disk(str(path))
     except FileNotFoundError:
         raise InputError(f"{path}: a folder, but no dataset was saved to it") from None
+    except Exception as error:  # the library raises all kinds for broken files
+        raise InputError(f"{path}: not a usable dataset: {reason(error)}") from error
     if isinstance(dataset, library.DatasetDict):
         names = ", ".join(str(path / name) for name in dataset)
         raise InputError(f"{path}: a dataset of several splits; give one of {names}")
@@ -62,9 +66,14 @@ def saved_dataset(path: Path) -> Iterable[Mapping[str, Any]]:
 
 
 def dataset_rows(dataset: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, Any]]:
-    """Numbers, from 1, and JSON values of a dataset's rows."""
+    """Numbers, from 1, and JSON values of a dataset's rows; an `InputError` for what is none."""
     for number, row in enumerate(dataset, 1):
-        yield number, _without_nulls(row)
+        try:
+            check_depth(row)
+        except InputError as error:
+            yield number, error
+        else:
+            yield number, _without_nulls(row)
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -81,8 +90,10 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
         with path.open("rb") as stream, library.ParquetFile(stream) as file:
             batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=256))
             yield from dataset_rows(row for batch in batches for row in batch)
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: not a usable parquet file: {message_of(error)}") from None
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # about the file, not about what is in it
+        raise InputError(f"{path}: not a usable parquet file: {reason(error)}") from None
 
 
 def _without_nulls(value: Any) -> Any:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,10 +18,12 @@ from blender_core.data.columns import (
     saved_dataset,
     table,
 )
-from blender_core.data.lines import as_line, not_blank, parsed
+from blender_core.data.lines import as_line, not_blank
 from blender_core.data.pairs import from_pair, is_pair
 from blender_core.data.records import Record, as_value, read_record
 from blender_core.errors import InputError, message_of
+from blender_core.json_values import parsed
+from blender_core.writing import whole_file
 
 if TYPE_CHECKING:
     import datasets
@@ -182,10 +182,10 @@ def write_values(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
     kind = _kind(path)
     if kind == "parquet":
         columns = table(values)
-        with _whole(path) as file:
+        with whole_file(path) as file:
             parquet_library().write_table(columns, file)
         return int(columns.num_rows)
-    with _whole(path) as file:
+    with whole_file(path) as file:
         if kind == "jsonl":
             return _write_lines(file, values)
         # without time and name, the same records make the same bytes
@@ -265,16 +265,3 @@ def _write_lines(file: BinaryIO | gzip.GzipFile, values: Iterable[dict[str, Any]
         file.write(as_line(value))
         count += 1
     return count
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name when all of it is written."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

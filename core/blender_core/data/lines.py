@@ -1,4 +1,4 @@
-"""One line of JSON: from bytes to a value and back, whatever characters are in it."""
+"""Lines of JSON: finding and writing them, whatever characters are in them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from blender_core.errors import InputError
-
-__all__ = ["as_line", "not_blank", "parsed"]
-
-
-def parsed(line: bytes) -> Any:
-    """The JSON value of a line.
-
-    Raises:
-        InputError: it is not UTF-8 or not JSON.
-    """
-    try:
-        return json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        wrong = line[error.start]
-        raise InputError(f"not UTF-8: byte {error.start + 1} is 0x{wrong:02x}") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
-    except RecursionError:
-        raise InputError("not usable JSON: nested too deeply") from None
-    except ValueError:
-        raise InputError("not usable JSON: a number has too many digits") from None
+__all__ = ["as_line", "not_blank"]
 
 
 def as_line(value: Mapping[str, Any]) -> bytes:

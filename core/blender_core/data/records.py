@@ -23,8 +23,8 @@ from pydantic_core import PydanticCustomError
 from blender_core.candidates import Candidate, Task
 from blender_core.data.checking import checked
 from blender_core.data.comparisons import Verdict, comparisons, mean_opinions
-from blender_core.data.lines import parsed
 from blender_core.errors import InputError
+from blender_core.json_values import parsed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,13 +13,20 @@ from blender_core.candidates import Task
 from blender_core.data.records import Record
 from blender_core.errors import BlenderError, InputError, message_of
 from blender_core.evaluation.agreement import Scored, contributions
+from blender_core.evaluation.kept import (
+    check_blend,
+    check_numbers,
+    check_ranking,
+    matrix_of,
+    ranking_of,
+    value_of,
+)
 from blender_core.evaluation.known_ranker import KnownRanker
 from blender_core.evaluation.report import Report
 from blender_core.evaluation.selections import Selection, Table
 from blender_core.evaluation.store import Failures, Store, key_of
 from blender_core.evaluation.truth import Judge, Truth, truth_by, truth_of
 from blender_core.evaluation.wanted import STORED, Evaluation, MetricWanted
-from blender_core.outcomes import Ranking
 
 if TYPE_CHECKING:
     from blender_core.evaluation.metrics.metric import TextPair
@@ -141,16 +148,22 @@ class _Run:
         ranker = self.wanted.rankers[name]
 
         def compute(items: Sequence[_Item]) -> list[Any]:
-            return [_as_value(one) for one in ranker.rank_many([item.task for item in items])]
+            return [value_of(one) for one in ranker.rank_many([item.task for item in items])]
 
-        return self._all(f"ranker {self._key(name)}", name, self._by_record(), compute)
+        return self._all(
+            f"ranker {self._key(name)}",
+            name,
+            self._by_record(),
+            compute,
+            lambda item, value: check_ranking(value, len(item.texts)),
+        )
 
     def _blended(self, name: str, rankings: Sequence[Any]) -> list[Any]:
         from blender_core.blend import Blender
 
         told = self.wanted.blends[name]
         known = {
-            item.task: _as_ranking(item.task, value)
+            item.task: ranking_of(item.task, value)
             for item, value in zip(self.items, rankings, strict=True)
             if value is not None
         }
@@ -164,7 +177,14 @@ class _Run:
             ]
 
         by = f"blend {self._key(name)}"
-        return self._all(by, name, self._by_record(), compute, _BLEND_WINDOW)
+        return self._all(
+            by,
+            name,
+            self._by_record(),
+            compute,
+            lambda item, value: check_blend(value, len(item.texts)),
+            _BLEND_WINDOW,
+        )
 
     def _judged(self, blends: Mapping[str, Sequence[Any]]) -> dict[str, list[Truth | None]]:
         """Have the ranker that plays the judge compare everything.
@@ -178,7 +198,7 @@ class _Run:
         name, judge = self.wanted.judge_ranker
 
         def compute(tasks: Sequence[Task]) -> list[Any]:
-            return [_as_value(one) for one in judge.rank_many(tasks)]
+            return [value_of(one) for one in judge.rank_many(tasks)]
 
         tasks = []
         for place, item in enumerate(self.items):
@@ -186,10 +206,14 @@ class _Run:
             task = item.task.with_candidates([*item.task.candidates, *texts])
             tasks.append((key_of(item.key, texts), task))
         by = f"judge {self._key(f'judge {name}')}"
-        matrices = [
-            None if value is None else _matrix(value)
-            for value in self._all(by, f"judge {name}", tasks, compute)
-        ]
+        found = self._all(
+            by,
+            f"judge {name}",
+            tasks,
+            compute,
+            lambda task, value: check_ranking(value, len(task.candidates)),
+        )
+        matrices = [None if value is None else matrix_of(value) for value in found]
         unseen: dict[str, list[Truth | None]] = {blend: [] for blend in blends}
         items = []
         for place, (item, matrix) in enumerate(zip(self.items, matrices, strict=True)):
@@ -197,8 +221,8 @@ class _Run:
             asked = np.full((count, count), np.nan) if matrix is None else matrix[:count, :count]
             items.append(replace(item, truth=truth_by(asked)))
             after = count
-            for blend, found in blends.items():
-                if not _is_fused(found[place]):
+            for blend, blended in blends.items():
+                if not _is_fused(blended[place]):
                     unseen[blend].append(None)
                     continue
                 chosen = [*range(count), after]
@@ -230,6 +254,7 @@ class _Run:
         title: str,
         items: Sequence[tuple[str, Any]],
         compute: Callable[[Sequence[Any]], list[Any]],
+        check: Callable[[Any, Any], object],
         window: int = 64,
     ) -> list[Any]:
         failures: Failures = []
@@ -239,6 +264,7 @@ class _Run:
                 by,
                 items,
                 compute,
+                check=check,
                 window=window,
                 failures=failures,
                 progress=(lambda _: None) if bar is None else bar.update,
@@ -282,7 +308,14 @@ class _Run:
                 if some is not None and item.reference is not None
             ]
             known = iter(
-                self._all(f"metric {metric.stored_as}", title, rows, compute, _METRIC_WINDOW)
+                self._all(
+                    f"metric {metric.stored_as}",
+                    title,
+                    rows,
+                    compute,
+                    lambda row, value: check_numbers(value, len(row)),
+                    _METRIC_WINDOW,
+                )
             )
             return [
                 next(known) if some is not None and item.reference is not None else None
@@ -355,32 +388,5 @@ def _is_fused(blended: Any) -> bool:
     return blended is not None and bool(blended["fused"])
 
 
-def _as_value(ranking: Ranking) -> dict[str, Any]:
-    return {
-        "order": list(ranking.order),
-        "ranks": list(ranking.ranks),
-        "scores": list(ranking.scores),
-        "matrix": ranking.matrix.astype(float).tolist(),
-        "passes": ranking.passes,
-    }
-
-
-def _as_ranking(task: Task, value: Any) -> Ranking:
-    return Ranking(
-        task.candidates,
-        tuple(value["order"]),
-        tuple(value["ranks"]),
-        tuple(value["scores"]),
-        _matrix(value).astype(np.float32),
-        value["passes"],
-    )
-
-
 def _scored(value: Any) -> Scored:
-    return Scored(np.array(value["ranks"], dtype=np.float64), _matrix(value))
-
-
-def _matrix(value: Any) -> NDArray[np.float64]:
-    """The matrix of a ranking; JSON has null for NaN."""
-    rows = [[np.nan if cell is None else cell for cell in row] for row in value["matrix"]]
-    return np.array(rows, dtype=np.float64)
+    return Scored(np.array(value["ranks"], dtype=np.float64), matrix_of(value))

@@ -9,15 +9,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from blender_core.data.lines import as_line, parsed
+from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
+
+from blender_core.data.earlier_lines import EarlierLines
+from blender_core.data.lines import as_line
 from blender_core.errors import BlenderError, InputError, describe, message_of
+from blender_core.validation import sentences
+from blender_core.writing import check_target
 
 __all__ = ["Failures", "Store", "key_of", "state_of"]
 
 Item = TypeVar("Item")
+
+
+class _Line(BaseModel):
+    """A line of the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: StrictStr
+    of: StrictStr
+    value: Any
+
 
 Failures = list[str]
 """What went wrong with single records, in words."""
@@ -58,16 +75,19 @@ class Store:
         self.found = 0
         """How many results were taken over."""
         self._known: dict[tuple[str, str], Any] = {}
+        self._unchecked: set[tuple[str, str]] = set()
         self._stream: BinaryIO | None = None
         if path is None:
             return
-        if path.exists() and not (resume or force):
-            raise InputError(
-                f"{path} exists: an earlier evaluation was not finished. "
-                "--resume goes on with it, --force starts afresh"
-            )
+        check_target(
+            path,
+            overwrite=resume or force,
+            streams=False,
+            advice="if it is of an earlier evaluation that was not finished, --resume goes on with "
+            "it; --force starts afresh",
+        )
         end = self._read(path) if resume and path.exists() else 0
-        self._stream = path.open("ab" if end else "wb")
+        self._stream = path.open("ab" if resume else "wb")
         if self._stream.tell() > end:
             self._stream.truncate(end)  # a line that was not finished
 
@@ -79,22 +99,19 @@ class Store:
 
     def _read(self, path: Path) -> int:
         """Take over what is there; returns where the last whole line ends, in bytes."""
-        end = 0
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    told = parsed(line)
-                    self._known[told["by"], told["of"]] = told["value"]
-                except (InputError, KeyError, TypeError):
-                    raise InputError(
-                        f"{path}: line {number} is no result of an evaluation; "
-                        "--force overwrites the file"
-                    ) from None
-                end += len(line)
+        lines = EarlierLines(path, b'{"by": ', frozenset(_Line.model_fields))
+        for number, value in lines:
+            try:
+                told = _Line.model_validate(value)
+            except ValidationError as error:
+                raise InputError(
+                    f"{path}: line {number} is no result of an evaluation: {sentences(error)}; "
+                    "--force overwrites the file"
+                ) from None
+            self._known[told.by, told.of] = told.value
+        self._unchecked = set(self._known)
         self.found = len(self._known)
-        return end
+        return lines.end
 
     def all(
         self,
@@ -102,6 +119,7 @@ class Store:
         items: Sequence[tuple[str, Item]],
         compute: Callable[[Sequence[Item]], Iterable[Any]],
         *,
+        check: Callable[[Item, Any], object] | None = None,
         window: int = 64,
         failures: Failures | None = None,
         progress: Callable[[int], object] = lambda _: None,
@@ -114,6 +132,8 @@ class Store:
             by: the worker's name, the same for the same settings.
             items: a key and what the worker is given.
             compute: from items to one value of JSON each.
+            check: raises `InputError` for a value, read from the file, that no worker of this
+                kind finds for the item.
             window: items computed together, and lost together if the machine stops.
             failures: is told what went wrong.
             progress: is told how many more items are done.
@@ -123,8 +143,12 @@ class Store:
 
         Raises:
             ImportError: something is not installed.
+            InputError: the file has a value that is none of this worker's.
             OSError: the file cannot be written.
         """
+        for key, item in items:
+            if check is not None and (by, key) in self._unchecked:
+                self._check(by, key, partial(check, item))
         todo = {key: item for key, item in items if (by, key) not in self._known}
         progress(len(items) - len(todo))
         keys = list(todo)
@@ -138,6 +162,16 @@ class Store:
                 self._stream.flush()
             progress(len(part))
         return [self._known.get((by, key)) for key, _ in items]
+
+    def _check(self, by: str, key: str, check: Callable[[Any], object]) -> None:
+        try:
+            check(self._known[by, key])
+        except InputError as error:
+            raise InputError(
+                f'{self.path}: what it has of {by!r} ("of": {key!r}) is unusable: {error}; '
+                "--force starts afresh"
+            ) from None
+        self._unchecked.discard((by, key))
 
     def _computed(
         self,

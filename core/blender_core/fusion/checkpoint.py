@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from blender_core.comparison.checkpoints.building import filled_model
 from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.descriptions import Generation
 from blender_core.comparison.checkpoints.files import read_json, read_weights
 from blender_core.comparison.checkpoints.vocabulary import vocabulary_in
 from blender_core.comparison.tokenizer import TextTokenizer
-from blender_core.errors import CheckpointError, describe
+from blender_core.errors import CheckpointError
 from blender_core.fusion.prompt import REQUEST
+from blender_core.validation import held_to, reason
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load_model", "load_tokenizer"]
+__all__ = ["check_generation", "load_model", "load_tokenizer"]
 
 _DECODING = {
     "bos_token_id", "decoder_start_token_id", "early_stopping", "encoder_no_repeat_ngram_size",
@@ -39,9 +41,21 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     model = filled_model(
         MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, config, read_weights(folder), folder, dtype
     )
+    check_generation(folder)
     if (file := folder / "generation_config.json").is_file():
         model.generation_config = _generation_config(file)
     return model
+
+
+def check_generation(folder: Path) -> None:
+    """Check how the folder wants texts to be generated, if it says so.
+
+    Raises:
+        CheckpointError: a key has an impossible value.
+    """
+    file = folder / "generation_config.json"
+    if file.is_file():
+        held_to(Generation, read_json(file), file)
 
 
 def _generation_config(file: Path) -> Any:
@@ -52,7 +66,7 @@ def _generation_config(file: Path) -> Any:
         config = GenerationConfig(**kept)
         config.validate(strict=True)
     except Exception as error:  # it checks its values in many ways
-        raise CheckpointError(f"{file}: {' '.join(describe(error).split())}") from error
+        raise CheckpointError(f"{file}: {reason(error)}") from error
     return config
 
 

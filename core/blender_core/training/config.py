@@ -6,9 +6,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from blender_core.errors import InputError, MissingExtraError, message_of
+from blender_core.validation import brief, reason, sentence
 
 __all__ = ["FuserConfig", "LossName", "RankerConfig", "SamplingName", "TrainingConfig"]
 __all__ += ["read_config"]
@@ -21,11 +32,21 @@ SamplingName = Literal[
 ]
 """See `sampling`."""
 
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+def _number(value: Any) -> Any:
+    # As a text it may come: YAML 1.1 has no number 1e-5.
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "must be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Index = Annotated[int, Strict(), Field(ge=0, lt=2**31)]
+Count = Annotated[int, Strict(), Field(ge=1, lt=2**31)]
+Share = Annotated[Number, Field(ge=0.0, le=1.0)]
+PositiveShare = Annotated[Number, Field(gt=0.0, le=1.0)]
+Positive = Annotated[Number, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[Number, Field(ge=0.0, allow_inf_nan=False)]
 
 
 def _list(value: Any) -> Any:
@@ -90,10 +111,10 @@ class TrainingConfig(BaseModel):
     log_every: Count = 10
     patience: Count | None = None
     keep_checkpoints: Count = 1
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Strict(), Field(ge=0, lt=2**32)] = 0
     device: Literal["cpu"] | None = None
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Index = 0
 
 
 class RankerConfig(TrainingConfig):
@@ -137,12 +158,12 @@ class RankerConfig(TrainingConfig):
     """
 
     architecture: Literal["cross", "late"] = "cross"
-    list_size: Annotated[int, Field(ge=2)] = 8
-    frozen_layers: Annotated[int, Field(ge=0)] = 0
-    debias_by_source: bool = False
+    list_size: Annotated[Count, Field(ge=2)] = 8
+    frozen_layers: Index = 0
+    debias_by_source: StrictBool = False
     source_max_length: Count | None = None
     candidate_max_length: Count | None = None
-    drop_out: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
+    drop_out: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.05
     loss: LossName = "soft"
     symmetry: NotNegative = 0.0
     scores: dict[str, Positive | None] | None = None
@@ -156,7 +177,7 @@ class RankerConfig(TrainingConfig):
     length_debiasing: Literal["none", "weights", "sampling"] = "none"
     head_learning_rate: Positive | None = None
     layer_decay: PositiveShare = 1.0
-    head_warmup_steps: Annotated[int, Field(ge=0)] = 0
+    head_warmup_steps: Index = 0
     max_batch_tokens: Count | None = None
     best: Metric = "accuracy"
     max_dev_pairs: Count | None = None
@@ -181,6 +202,8 @@ class FuserConfig(TrainingConfig):
     output_max_length: Count = 128
 
 
+_LONGEST_NAME = 80
+
 Config = TypeVar("Config", bound=TrainingConfig)
 
 
@@ -199,18 +222,23 @@ def read_config(file: Path, kind: type[Config]) -> Config:
         import yaml
     except ImportError as error:
         raise MissingExtraError("reading a training config", "train") from error
+    content = file.read_bytes()
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = yaml.safe_load(content.decode("utf-8"))
     except yaml.YAMLError as error:
         raise InputError(f"{file}: not YAML: {' '.join(message_of(error).split())}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not UTF-8: byte {error.start + 1}") from None
+    except RecursionError:
+        raise InputError(f"{file}: not usable YAML: nested too deeply") from None
+    except Exception as error:  # PyYAML makes dates and numbers with what raises all kinds
+        raise InputError(f"{file}: not usable YAML: {reason(error)}") from error
     if not isinstance(values, dict):
         raise InputError(f"{file}: expected 'key: value' lines")
     try:
         config = kind.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(_sentence(fault, kind) for fault in error.errors())
+        faults = "; ".join(_sentence(fault, kind) for fault in error.errors(include_url=False))
         raise InputError(f"{file}: {faults}") from None
     _check(config, file)
     return config
@@ -219,7 +247,11 @@ def read_config(file: Path, kind: type[Config]) -> Config:
 def _check(config: TrainingConfig, file: Path) -> None:
     """Raise where values are possible each, but not together."""
     for path in (*config.train, *config.dev):
-        if not path.exists():
+        try:
+            is_there = path.exists()
+        except OSError as error:
+            raise InputError(f"{file}: {brief(str(path))}: {error.strerror}") from None
+        if not is_there:
             raise InputError(f"{file}: there is no file {path}")
     if config.patience is not None and not config.dev:
         raise InputError(f"{file}: 'patience' is about figures on 'dev', which is not given")
@@ -242,19 +274,16 @@ def _check_late(config: RankerConfig, file: Path) -> None:
         raise InputError(f"{file}: 'architecture: late' is symmetric; leave out 'symmetry'")
 
 
-def _sentence(fault: Any, kind: type[TrainingConfig]) -> str:
+def _sentence(fault: ErrorDetails, kind: type[TrainingConfig]) -> str:
+    """As of `validation.sentence`; what looks like a typo is named."""
     name = ".".join(map(str, fault["loc"]))
     match fault["type"]:
         case "extra_forbidden":
-            close = get_close_matches(name, kind.model_fields, n=1)
+            close = get_close_matches(name[:_LONGEST_NAME], kind.model_fields, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            return f"unknown key {name!r}{hint}"
-        case "missing":
-            return f"{name!r} is missing"
+            return f"unknown key {name!r:.80}{hint}"
         case "literal_error":
-            known = fault["ctx"]["expected"]
-            close = get_close_matches(str(fault["input"]), known.replace("'", "").split(), n=1)
-            hint = f"; did you mean {close[0].rstrip(',')!r}?" if close else ""
-            return f"{name!r} is {fault['input']!r}, known: {known}{hint}"
-        case _:
-            return f"{name!r} is {fault['input']!r}: {fault['msg'].lower()}"
+            known = fault["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+            close = get_close_matches(str(fault["input"])[:_LONGEST_NAME], known, n=1)
+            return sentence(fault) + (f"; did you mean {close[0]!r}?" if close else "")
+    return sentence(fault)

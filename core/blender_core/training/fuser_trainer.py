@@ -23,7 +23,8 @@ from blender_core.training.config import FuserConfig
 from blender_core.training.log import TrainingLog
 from blender_core.training.optimizer import groups_of
 from blender_core.training.pairs import check_scores, quality
-from blender_core.training.run import Report, Run, folder_to_resume
+from blender_core.training.resuming import folder_to_resume
+from blender_core.training.run import Report, Run
 
 __all__ = ["train_fuser"]
 

@@ -10,16 +10,37 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, StrictStr
+
 from blender_core._version import __version__
 from blender_core.comparison.checkpoints.files import read_json
-from blender_core.errors import InputError
+from blender_core.errors import CheckpointError, InputError
 from blender_core.training.config import TrainingConfig
+from blender_core.validation import brief, held_to
+from blender_core.writing import whole_file
 
 __all__ = ["LOG_NAME", "TrainingLog", "hash_of"]
 
 LOG_NAME = "training.json"
 _MAY_CHANGE = {"output", "keep_checkpoints", "device", "workers"}
 """Of a config, from an interrupted run to its resumption."""
+
+
+class _File(BaseModel):
+    sha256: StrictStr
+
+
+class _Data(BaseModel):
+    train: list[_File]
+    dev: list[_File]
+
+
+class _Earlier(BaseModel):
+    """What is read of the log of an earlier run."""
+
+    config: dict[str, Any]
+    data: _Data
+    result: Any = None
 
 
 class TrainingLog:
@@ -56,26 +77,31 @@ class TrainingLog:
             InputError: that run is finished, or had other settings or data.
             CheckpointError: its log is missing or broken.
         """
-        before = read_json(self.file)
-        if before.get("result") is not None:
+        before = held_to(_Earlier, read_json(self.file), self.file)
+        if before.result is not None:
             raise InputError(
                 f"{self.file.parent}: this training is finished; its model is in "
                 f"{self.file.parent / 'model'}. For another one give another 'output'"
             )
-        now, then = self.content["config"], before.get("config", {})
+        now, then = self.content["config"], before.config
         changed = sorted(
             key
             for key in now.keys() | then.keys()
             if key not in _MAY_CHANGE and now.get(key) != then.get(key)
         )
         if changed:
-            what = ", ".join(f"{key!r} was {then.get(key)!r}" for key in changed)
+            what = ", ".join(f"{key!r} was {brief(then.get(key))}" for key in changed)
             raise InputError(
                 f"{self.file.parent}: a training goes on with the config it began with; {what}"
             )
         for name, files in self.content["data"].items():
-            for file, known in zip(files, before["data"][name], strict=True):
-                if file["sha256"] != known["sha256"]:
+            known = [one.sha256 for one in getattr(before.data, name)]
+            if len(known) != len(files):
+                raise CheckpointError(
+                    f"{self.file}: 'data.{name}' has {len(known)} files, the config {len(files)}"
+                )
+            for file, sha256 in zip(files, known, strict=True):
+                if file["sha256"] != sha256:
                     raise InputError(
                         f"{file['file']} has changed since the training in {self.file.parent} began"
                     )
@@ -88,13 +114,8 @@ class TrainingLog:
         """
         self.content["history"] = list(history)
         text = json.dumps(self.content, indent=2, ensure_ascii=False, default=str)
-        unfinished = self.file.with_name(f".{self.file.name}.unfinished")
-        try:
-            unfinished.write_text(text + "\n", encoding="utf-8")
-            unfinished.replace(self.file)
-        except OSError:
-            unfinished.unlink(missing_ok=True)
-            raise
+        with whole_file(self.file) as file:
+            file.write(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def hash_of(file: Path) -> str:

@@ -32,7 +32,8 @@ from blender_core.training.pairs import (
     judged_pairs,
     longer_wins,
 )
-from blender_core.training.run import Report, Run, folder_to_resume
+from blender_core.training.resuming import folder_to_resume
+from blender_core.training.run import Report, Run
 from blender_core.training.start import late_to_train, ranker_to_train
 
 __all__ = ["train_ranker"]

@@ -31,6 +31,7 @@ from blender_core.errors import InputError, ModelOutputError, NotSavedError
 from blender_core.training.config import TrainingConfig
 from blender_core.training.log import TrainingLog
 from blender_core.training.optimizer import rate_at
+from blender_core.training.resuming import MODEL_NAME, STATE_NAME, loading
 from blender_core.training.saving import (
     Interruption,
     TrainingInterrupted,
@@ -38,37 +39,12 @@ from blender_core.training.saving import (
     whole,
 )
 
-__all__ = ["MODEL_NAME", "Report", "Run", "folder_to_resume"]
-
-MODEL_NAME = "model"
-"""Folder of the finished model, in the output folder."""
-
-_STATE = "trainer_state.json"
+__all__ = ["Report", "Run"]
 
 _CALMER = "lower 'learning_rate', lengthen 'warmup', or use precision: float32"
 
 Report = Callable[[str], None]
 """Takes a sentence for whoever watches."""
-
-
-def folder_to_resume(config: TrainingConfig, *, resume: bool) -> str | None:
-    """The checkpoint to go on from; None for a fresh start.
-
-    Raises:
-        InputError: there is nothing to resume, or something that a fresh start would overwrite.
-    """
-    folder = config.output
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    if resume:
-        if last is None:
-            raise InputError(f"{folder}: no checkpoint to resume from")
-        return str(last)
-    if last is not None or (folder / MODEL_NAME).exists():
-        raise InputError(
-            f"{folder}: holds an earlier training; go on with it (--resume), or give another "
-            "'output'"
-        )
-    return None
 
 
 class Run(Trainer):  # type: ignore[misc]  # transformers is not typed
@@ -117,6 +93,7 @@ class Run(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.is_stopped = False
         """By an interruption, of this process or another one of the same training."""
         self._written_to: Path | None = None
+        self._resumed_from: str | None = None
         super().__init__(
             model=model,
             args=_arguments(config, best, higher_is_better=higher_is_better),
@@ -166,6 +143,7 @@ class Run(Trainer):  # type: ignore[misc]  # transformers is not typed
             ModelOutputError: the loss is no number any more.
         """
         begin = time.perf_counter()
+        self._resumed_from = resume_from
         if resume_from is not None:
             self.report(f"going on from {resume_from}")
         if self.is_world_process_zero():
@@ -287,7 +265,7 @@ class Run(Trainer):  # type: ignore[misc]  # transformers is not typed
             self.accelerator.wait_for_everyone()  # all files are there
             if is_main:
                 inner = partial / folder.name
-                self.state.save_to_json(str(inner / _STATE))
+                self.state.save_to_json(str(inner / STATE_NAME))
                 for part in inner.iterdir():
                     part.rename(partial / part.name)
                 inner.rmdir()
@@ -309,6 +287,22 @@ class Run(Trainer):  # type: ignore[misc]  # transformers is not typed
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
         if self.args.should_save and output_dir is not None:
             self.write_model(Path(output_dir))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with loading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with loading(checkpoint):
+            super()._load_rng_state(checkpoint)
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        with loading(checkpoint):
+            super()._load_scaler(checkpoint)
+
+    def _load_callback_state(self) -> None:
+        with loading(self._resumed_from):
+            super()._load_callback_state()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002
         self.read_model(Path(resume_from_checkpoint))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from blender_core.errors import CheckpointError, first_line, message_of
+from blender_core.comparison.checkpoints.descriptions import ShardIndex
+from blender_core.errors import CheckpointError, InputError
+from blender_core.json_values import parsed
+from blender_core.validation import brief, held_to, reason, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import torch
 
@@ -22,6 +24,7 @@ __all__ = [
     "read_weights",
     "resolve",
     "tensors_into",
+    "told_by",
     "weight_files",
 ]
 
@@ -89,12 +92,30 @@ def resolve(
         if allow_patterns is None and not any(folder.glob("*.safetensors")):
             return download(_LEGACY_WEIGHTS)
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = first_line(error)
         raise CheckpointError(
-            f"{name}: neither a folder nor to be had from the hub ({reason}). "
+            f"{name}: neither a folder nor to be had from the hub ({reason(error)}). "
             "Give the path of a downloaded checkpoint to work without a network"
         ) from error
     return folder
+
+
+@contextmanager
+def told_by(file: Path, *, unless: object = None) -> Iterator[None]:
+    """While a value is used that a checkpoint's file has: what is wrong is that file's fault.
+
+    Args:
+        file: which has the value.
+        unless: the value that the caller gave in its place, if any.
+
+    Raises:
+        CheckpointError: for one of our errors within, with the file's name in front.
+    """
+    try:
+        yield
+    except (CheckpointError, InputError) as error:
+        if unless:
+            raise
+        raise CheckpointError(f"{file}: {error}") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -104,13 +125,13 @@ def read_json(file: Path) -> dict[str, Any]:
         CheckpointError: the file is missing or holds something else.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parsed(file.read_bytes())
     except FileNotFoundError:
         raise CheckpointError(f"{file}: file is missing") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file}: not readable as JSON: {message_of(error)}") from error
+    except (OSError, InputError) as error:
+        raise CheckpointError(f"{file}: not readable as JSON: {reason(error)}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{file}: expected a JSON object, got {type(content).__name__}")
+        raise CheckpointError(f"{file}: expected a JSON object, got {type_of(content)}")
     return content
 
 
@@ -142,15 +163,12 @@ def weight_files(folder: Path) -> list[Path]:
             return [folder / name]
         index = folder / f"{name}.index.json"
         if index.is_file():
-            shards = read_json(index).get("weight_map")
-            if not isinstance(shards, dict) or not all(isinstance(f, str) for f in shards.values()):
-                raise CheckpointError(f"{index}: 'weight_map' must map weights to files")
+            shards = held_to(ShardIndex, read_json(index), index).weight_map
             return [folder / Path(shard).name for shard in sorted(set(shards.values()))]
     raise CheckpointError(f"{folder}: no weights; expected model.safetensors or pytorch_model.bin")
 
 
 def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if file.is_file() and file.stat().st_size < _LFS_POINTER_AT_MOST:
@@ -161,9 +179,9 @@ def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
             )
     try:
         return load_file(file)
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # safetensors and torch raise all kinds for broken files
         raise CheckpointError(
-            f"{file}: broken or truncated safetensors file ({message_of(error)}); download it again"
+            f"{file}: broken or truncated safetensors file ({reason(error)}); download it again"
         ) from error
 
 
@@ -172,14 +190,33 @@ def _read_bin(file: Path) -> dict[str, torch.Tensor]:
 
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = first_line(error)
-        raise CheckpointError(f"{file}: not a file of plain weights: {reason}") from error
-    if not isinstance(content, dict) or not all(
-        isinstance(tensor, torch.Tensor) for tensor in content.values()
-    ):
-        raise CheckpointError(f"{file}: not a file of plain weights")
+    except OSError as error:
+        raise CheckpointError(f"{file}: not readable: {reason(error)}") from error
+    # A broken pickle fails in any way. Torch's words are not passed on: they tell how to load
+    # what holds code.
+    except Exception as error:
+        raise CheckpointError(
+            f"{file}: not a file of plain weights: it is broken, or holds more than tensors. "
+            "Download it again, or ask for model.safetensors"
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file}: not a file of plain weights: no table of tensors")
+    for name, tensor in content.items():
+        if not isinstance(name, str):
+            raise CheckpointError(
+                f"{file}: not a file of plain weights: {brief(name)} is no name of a tensor"
+            )
+        if not isinstance(tensor, torch.Tensor) or not _is_plain(tensor):
+            raise CheckpointError(f"{file}: not a file of plain weights: {name!r:.80} is not plain")
     return content
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether there are numbers, one a place: no sparse, quantized or empty shell of a tensor."""
+    import torch
+
+    is_dense = tensor.layout == torch.strided and tensor.device.type == "cpu"
+    return is_dense and not tensor.is_quantized and not tensor.is_complex()
 
 
 def tensors_into(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], where: Path) -> None:
@@ -188,10 +225,17 @@ def tensors_into(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], w
     A tensor that the module shares under several names may be given under one of them.
 
     Raises:
-        CheckpointError: tensors are missing, left over, or of another shape; some are named.
+        CheckpointError: tensors are missing, left over, or of another shape; some are named. Or
+            torch cannot convert their numbers.
     """
     check_weights(module, weights, where)
-    module.load_state_dict(_current(weights), strict=False)
+    try:
+        module.load_state_dict(_current(weights), strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{where}: the weights do not fit the model: numbers of a kind that "
+            f"this version of torch cannot convert ({reason(error)})"
+        ) from error
 
 
 def check_weights(

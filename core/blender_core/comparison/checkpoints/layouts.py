@@ -17,15 +17,17 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
-from blender_core.checks import positive
 from blender_core.comparison.checkpoints.base_configs import BASE_CONFIGS
-from blender_core.comparison.checkpoints.files import read_json
+from blender_core.comparison.checkpoints.descriptions import Hf, Original, Own
+from blender_core.comparison.checkpoints.files import read_json, told_by
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
-from blender_core.errors import CheckpointError, InputError, describe
+from blender_core.errors import CheckpointError, InputError
+from blender_core.validation import held_to
 
 __all__ = ["LATE_FORMAT", "OWN_FORMAT", "Layout", "is_late", "is_pairwise", "read_layout"]
+__all__ += ["read_vocabulary", "tokenizer_file"]
 
 OWN_FORMAT = "blended-llm/pair-ranker"
 """The value of ``"format"`` in the config.json of our own layout."""
@@ -85,15 +87,12 @@ def read_layout(folder: Path, fetch_base: Fetch, base_model: str | None = None) 
     """
     file = folder / "config.json"
     config = read_json(file)
-    try:
-        if config.get("format") == OWN_FORMAT:
-            return _own(folder, config)
-        if "ranker_type" in config:
-            return _original(folder, config, fetch_base, base_model)
-        if "cand1_prefix_id" in config:
-            return _hf(folder, config)
-    except (KeyError, TypeError, OverflowError, InputError) as error:
-        raise CheckpointError(f"{file}: {describe(error)}") from error
+    if config.get("format") == OWN_FORMAT:
+        return _own(folder, held_to(Own, config, file))
+    if "ranker_type" in config:
+        return _original(folder, held_to(Original, config, file), fetch_base, base_model)
+    if "cand1_prefix_id" in config:
+        return _hf(folder, config, held_to(Hf, config, file))
     raise CheckpointError(
         f"{file}: not a pairwise ranker's config: it has neither 'ranker_type' (llm-blender/PairRM)"
         f' nor \'cand1_prefix_id\' (llm-blender/PairRM-hf) nor "format": "{OWN_FORMAT}". '
@@ -102,20 +101,20 @@ def read_layout(folder: Path, fetch_base: Fetch, base_model: str | None = None) 
     )
 
 
-def _own(folder: Path, config: dict[str, Any]) -> Layout:
-    markers = Markers(**config["markers"])
+def _own(folder: Path, told: Own) -> Layout:
     return Layout(
-        encoder=config["encoder"],
-        tokenizer=TextTokenizer.from_file(folder / "tokenizer.json", tuple(markers)),
-        markers=markers,
-        limits=Limits(config["source_max_length"], config["candidate_max_length"]),
-        n_tasks=positive("n_tasks", config["n_tasks"]),
-        drop_out=config["drop_out"],
+        encoder=told.encoder,
+        tokenizer=TextTokenizer.from_file(folder / "tokenizer.json", tuple(told.markers)),
+        markers=told.markers,
+        limits=told.limits,
+        n_tasks=told.n_tasks,
+        drop_out=told.drop_out,
     )
 
 
-def _hf(folder: Path, config: dict[str, Any]) -> Layout:
-    vocabulary = read_tokenizer(folder / "tokenizer.json")
+def _hf(folder: Path, config: dict[str, Any], told: Hf) -> Layout:
+    file = folder / "tokenizer.json"
+    vocabulary = read_tokenizer(file)
     names: dict[str, str] = {}
     for field, key in (
         ("source", "source_prefix_id"),
@@ -123,57 +122,79 @@ def _hf(folder: Path, config: dict[str, Any]) -> Layout:
         ("second", "cand2_prefix_id"),
         ("candidate", "cand_prefix_id"),
     ):
-        name = vocabulary.id_to_token(config[key])
+        place = getattr(told, key)
+        name = vocabulary.id_to_token(place)
         if name is None:
-            raise CheckpointError(f"{folder}: tokenizer.json has no token of {key} {config[key]}")
+            raise CheckpointError(f"{folder}: tokenizer.json has no token of {key} {place}")
         names[field] = name
-    markers = Markers(**names)
+    try:
+        markers = Markers(**names)
+    except InputError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from None
     return Layout(
         encoder=config,
-        tokenizer=TextTokenizer(vocabulary, tuple(markers)),
+        tokenizer=TextTokenizer(vocabulary, tuple(markers), file),
         markers=markers,
         limits=Limits(source=1224, candidate=412),  # fixed in that model's published code
-        n_tasks=positive("n_tasks", config.get("n_tasks", 1)),
-        drop_out=config.get("drop_out", 0.05),
+        n_tasks=told.n_tasks,
+        drop_out=told.drop_out,
     )
 
 
-def _original(
-    folder: Path, config: dict[str, Any], fetch_base: Fetch, base_model: str | None
-) -> Layout:
-    if config["ranker_type"] != "pairranker":
+def _original(folder: Path, told: Original, fetch_base: Fetch, base_model: str | None) -> Layout:
+    if told.ranker_type != "pairranker":
         raise CheckpointError(
-            f"{folder}: a {config['ranker_type']!r} ranker scores one answer at a time; "
+            f"{folder}: a {told.ranker_type!r} ranker scores one answer at a time; "
             "load it with PointwiseRanker.from_pretrained"
         )
     markers = Markers()
-    name = base_model or config["model_name"]
+    name = base_model or told.model_name
+    if name is None:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: names no base model ('model_name'); pass base_model=..."
+        )
     encoder = None if base_model else BASE_CONFIGS.get(name)
     vocabulary = folder / "tokenizer.json"
     base = None
     if encoder is None or not vocabulary.is_file():
-        base = fetch_base(name)
+        with told_by(folder / "config.json", unless=base_model):
+            base = fetch_base(name)
     if encoder is None and base is not None:
         encoder = read_json(base / "config.json")
-    if vocabulary.is_file():
-        tokenizer = read_tokenizer(vocabulary)
-    else:
-        tokenizer = _base_tokenizer(base or folder)
+    if not vocabulary.is_file():
+        vocabulary = tokenizer_file(base or folder)
+    tokenizer = read_vocabulary(vocabulary)
     # The original adds its four markers right after the base model's last id.
     tokenizer.add_tokens([AddedToken(token, normalized=True) for token in markers])
     return Layout(
         encoder=encoder or {},
-        tokenizer=TextTokenizer(tokenizer, tuple(markers)),
+        tokenizer=TextTokenizer(tokenizer, tuple(markers), vocabulary),
         markers=markers,
-        limits=Limits(config["source_maxlength"], config["candidate_maxlength"]),
-        n_tasks=positive("n_tasks", config.get("n_tasks", 1)),
-        drop_out=config.get("drop_out", 0.05),
+        limits=Limits(told.source_maxlength, told.candidate_maxlength),
+        n_tasks=told.n_tasks,
+        drop_out=told.drop_out,
     )
 
 
-def _base_tokenizer(folder: Path) -> Tokenizer:
-    if (folder / "tokenizer.json").is_file():
-        return read_tokenizer(folder / "tokenizer.json")
-    if (folder / "spm.model").is_file():
-        return tokenizer_from_sentencepiece(folder / "spm.model")
+def tokenizer_file(folder: Path) -> Path:
+    """The folder's ``tokenizer.json`` or ``spm.model``.
+
+    Raises:
+        CheckpointError: it has neither.
+    """
+    for name in ("tokenizer.json", "spm.model"):
+        if (folder / name).is_file():
+            return folder / name
     raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")
+
+
+def read_vocabulary(file: Path) -> Tokenizer:
+    """The tokenizer of a ``tokenizer.json`` or ``spm.model``.
+
+    Raises:
+        CheckpointError: the file cannot be read as one.
+        MissingExtraError: a library to read it is not installed.
+    """
+    if file.name == "tokenizer.json":
+        return read_tokenizer(file)
+    return tokenizer_from_sentencepiece(file)

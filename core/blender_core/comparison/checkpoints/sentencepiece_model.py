@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tokenizers import (
     AddedToken,
@@ -15,7 +16,9 @@ from tokenizers import (
     processors,
 )
 
-from blender_core.errors import CheckpointError, MissingExtraError, message_of
+from blender_core.comparison.tokenizer import sound
+from blender_core.errors import CheckpointError, MissingExtraError
+from blender_core.validation import reason
 
 __all__ = ["tokenizer_from_sentencepiece"]
 
@@ -39,15 +42,16 @@ def tokenizer_from_sentencepiece(file: Path) -> Tokenizer:
     try:
         proto.ParseFromString(file.read_bytes())
     except (DecodeError, OSError) as error:
-        raise CheckpointError(f"{file}: not a sentencepiece model: {message_of(error)}") from error
+        raise CheckpointError(f"{file}: not a sentencepiece model: {reason(error)}") from error
     if proto.trainer_spec.model_type != 1:
         raise CheckpointError(f"{file}: not a unigram model")
-    unknown = proto.trainer_spec.unk_id
-    tokenizer = Tokenizer(
-        models.Unigram(
-            [(piece.piece, piece.score) for piece in proto.pieces], unknown, byte_fallback=False
-        )
-    )
+    with sound(f"{file}: not a usable sentencepiece model"):
+        return _tokenizer_of(proto)
+
+
+def _tokenizer_of(proto: Any) -> Tokenizer:
+    pieces = [(piece.piece, piece.score) for piece in proto.pieces]
+    tokenizer = Tokenizer(models.Unigram(pieces, proto.trainer_spec.unk_id, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.Strip(),

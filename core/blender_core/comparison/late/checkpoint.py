@@ -12,13 +12,15 @@ from safetensors.torch import save_file
 
 from blender_core.comparison.checkpoints.building import bare_encoder, built
 from blender_core.comparison.checkpoints.configs import check_layers, transformers_config
-from blender_core.comparison.checkpoints.files import read_json, read_weights
+from blender_core.comparison.checkpoints.descriptions import Late
+from blender_core.comparison.checkpoints.files import read_json, read_weights, told_by
 from blender_core.comparison.checkpoints.layouts import LATE_FORMAT
 from blender_core.comparison.late.model import LateModel
-from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
+from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits
 from blender_core.comparison.late.style import STYLE
 from blender_core.comparison.tokenizer import TextTokenizer
-from blender_core.errors import CheckpointError, InputError, describe
+from blender_core.errors import CheckpointError, InputError
+from blender_core.validation import held_to
 
 __all__ = ["check_positions", "read_late", "write_late"]
 
@@ -72,33 +74,27 @@ def read_late(
         CheckpointError: a file is broken, or weights are missing or left over.
         InputError: the lengths are not usable.
     """
-    config = read_json(folder / "config.json")
-    try:
-        markers = ReadingMarkers(**config["markers"])
-        own = ReadingLimits(config["source_max_length"], config["candidate_max_length"])
-        drop_out = float(config["drop_out"])
-        encoder_config = dict(config["encoder"])
-        style = config["style"]
-    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
-        raise CheckpointError(f"{folder / 'config.json'}: {describe(error)}") from error
-    if style != list(STYLE):
+    file = folder / "config.json"
+    told = held_to(Late, read_json(file), file)
+    if told.style != list(STYLE):
         raise CheckpointError(
             f"{folder}: reads other figures of style than this version computes; it was made by "
             "another version of blended-llm"
         )
-    tokenizer = TextTokenizer.from_file(
-        folder / "tokenizer.json", (markers.source, markers.candidate)
-    )
+    names = (told.markers.source, told.markers.candidate)
+    tokenizer = TextTokenizer.from_file(folder / "tokenizer.json", names)
     limits = ReadingLimits(
-        own.source if source_max_length is None else source_max_length,
-        own.candidate if candidate_max_length is None else candidate_max_length,
+        told.limits.source if source_max_length is None else source_max_length,
+        told.limits.candidate if candidate_max_length is None else candidate_max_length,
     )
     weights = read_weights(folder)
-    shape = transformers_config(encoder_config, folder)
-    check_positions(shape, limits)
+    shape = transformers_config(told.encoder, folder)
+    with told_by(file, unless=source_max_length or candidate_max_length):
+        check_positions(shape, limits)
+        encoding = ReadingEncoder(tokenizer, limits, told.markers)
     check_layers(shape, weights, folder)
-    model = built(lambda: LateModel(bare_encoder(shape, folder), drop_out), weights, folder)
-    return model, ReadingEncoder(tokenizer, limits, markers)
+    model = built(lambda: LateModel(bare_encoder(shape, folder), told.drop_out), weights, folder)
+    return model, encoding
 
 
 def check_positions(config: Any, limits: ReadingLimits) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, with_config
 
 from blender_core.checks import positive
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.validation import brief
 
 __all__ = ["Item", "Reading", "ReadingEncoder", "ReadingLimits", "ReadingMarkers"]
 
@@ -18,6 +20,7 @@ Item = tuple[str, str]
 """A question and an answer to it."""
 
 
+@with_config(ConfigDict(extra="forbid"))  # for files that have them
 @dataclass(frozen=True, slots=True)
 class ReadingMarkers:
     """Names of the tokens that open the question and the answer.
@@ -31,7 +34,9 @@ class ReadingMarkers:
 
     def __post_init__(self) -> None:
         if self.source == self.candidate:
-            raise InputError(f"markers must be two different tokens, got {self.source!r} twice")
+            raise InputError(
+                f"markers must be two different tokens, got {brief(self.source)} twice"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ from torch import nn
 
 from blender_core.comparison.checkpoints.building import filled_model
 from blender_core.comparison.checkpoints.configs import transformers_config
+from blender_core.comparison.checkpoints.descriptions import TokenizerSettings
 from blender_core.comparison.checkpoints.files import read_json
 from blender_core.comparison.checkpoints.vocabulary import vocabulary_in
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.validation import held_to
 
 __all__ = [
     "Checkpoint",
@@ -24,8 +26,8 @@ __all__ = [
     "inner",
     "model_of",
     "row_limit",
-    "tokenizer_config",
     "tokenizer_in",
+    "tokenizer_settings",
 ]
 
 _BUFFERS = (".position_ids", ".rotary_emb.inv_freq")
@@ -75,16 +77,21 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
     Raises:
         CheckpointError: there is none, or none that gives a fast tokenizer.
     """
+    file = folder / "tokenizer.json"
     full = vocabulary_in(folder)
     missing = [name for name in markers if full.token_to_id(name) is None]
     full.add_tokens([AddedToken(name, normalized=True) for name in missing])
-    return TextTokenizer(full, markers)
+    return TextTokenizer(full, markers, file if file.is_file() else folder)
 
 
-def tokenizer_config(folder: Path) -> dict[str, Any]:
-    """The folder's tokenizer_config.json, empty if there is none."""
+def tokenizer_settings(folder: Path) -> TokenizerSettings:
+    """The folder's tokenizer_config.json, empty if there is none.
+
+    Raises:
+        CheckpointError: a key has an impossible value.
+    """
     file = folder / "tokenizer_config.json"
-    return read_json(file) if file.is_file() else {}
+    return held_to(TokenizerSettings, read_json(file) if file.is_file() else {}, file)
 
 
 def inner(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -136,7 +143,7 @@ def row_limit(source: Checkpoint, tokenizer_folder: Path, model: nn.Module) -> i
             )
         return source.max_length
     known = (
-        tokenizer_config(tokenizer_folder).get("model_max_length"),
+        tokenizer_settings(tokenizer_folder).model_max_length,
         getattr(model.config, "max_position_embeddings", None),
         positions,
     )

@@ -14,8 +14,8 @@ from blender_core.comparison.pointwise.checkpoint import (
     config_in,
     model_of,
     row_limit,
-    tokenizer_config,
     tokenizer_in,
+    tokenizer_settings,
 )
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import PairRows
@@ -57,7 +57,7 @@ class ClassificationScorer(ModelScorer):
             if template is None
             else TemplateRows(tokenizer, template, limit)
         )
-        inputs = tokenizer_config(source.folder).get("model_input_names") or ["token_type_ids"]
+        inputs = tokenizer_settings(source.folder).model_input_names or ["token_type_ids"]
         self._has_types = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in inputs
         self._pad_id = config.pad_token_id or 0
         self._device = source.device

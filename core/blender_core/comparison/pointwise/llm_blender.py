@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 from blender_core.comparison.checkpoints.building import encoder_config
+from blender_core.comparison.checkpoints.descriptions import Original
 from blender_core.comparison.checkpoints.files import read_json
 from blender_core.comparison.checkpoints.vocabulary import has_vocabulary
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
-from blender_core.errors import CheckpointError
+from blender_core.validation import held_to
 
-__all__ = ["base_config", "length_in", "tokenizer_home"]
+__all__ = ["base_config", "description", "tokenizer_home"]
 
 
 def base_config(source: Checkpoint, weights: Mapping[str, torch.Tensor]) -> Any:
@@ -32,15 +33,10 @@ def tokenizer_home(source: Checkpoint) -> Path:
     return source.folder if has_vocabulary(source.folder) else source.base()
 
 
-def length_in(source: Checkpoint, key: str) -> int:
-    """A length, in tokens, from the ranker's config.
+def description(source: Checkpoint) -> Original:
+    """What the ranker's own config says.
 
     Raises:
-        CheckpointError: it is no positive number.
+        CheckpointError: a key is missing or has an impossible value.
     """
-    value = source.config.get(key)
-    if not isinstance(value, int) or value < 1:
-        raise CheckpointError(
-            f"{source.folder}: config.json has {value!r} as {key!r}, expected a positive number"
-        )
-    return value
+    return held_to(Original, source.config, source.folder / "config.json")

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from blender_core.checks import positive
-from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
+from blender_core.comparison.checkpoints.descriptions import Kind
+from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve, told_by
 from blender_core.comparison.checkpoints.layouts import is_pairwise
 from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
@@ -19,6 +20,7 @@ from blender_core.comparison.pointwise.simcls import SimCLSScorer
 from blender_core.comparison.pointwise.summareranker import SummaRerankerScorer
 from blender_core.comparison.pointwise.value_head import starling_rm, ultra_rm
 from blender_core.errors import CheckpointError, InputError
+from blender_core.validation import held_to
 
 __all__ = ["FORMATS", "load_scorer"]
 
@@ -64,16 +66,19 @@ def load_scorer(
         "token": token,
     }
     folder = resolve(model, revision=revision, **access)
-    config = read_json(folder / "config.json")
+    file = folder / "config.json"
+    config = read_json(file)
+    kind = held_to(Kind, config, file)
     weights = read_weights(folder)
 
     def base_folder() -> Any:
-        name = base_model or config.get("model_name")
+        name = base_model or kind.model_name
         if not name:
             raise CheckpointError(
                 f"{folder}: config.json names no base model ('model_name'); pass base_model=..."
             )
-        return resolve(name, allow_patterns=_BASE_FILES, **access)
+        with told_by(file, unless=base_model):
+            return resolve(name, allow_patterns=_BASE_FILES, **access)
 
     source = Checkpoint(
         folder=folder,
@@ -85,27 +90,28 @@ def load_scorer(
         max_batch_tokens=pick_batch_tokens(max_batch_tokens, chosen_device),
         max_length=max_length,
     )
-    return FORMATS[format or _detected(str(folder), config, weights)](source)
+    return FORMATS[format or _detected(str(folder), config, kind, weights)](source)
 
 
-def _detected(where: str, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
+def _detected(
+    where: str, config: Mapping[str, Any], kind: Kind, weights: Mapping[str, torch.Tensor]
+) -> str:
     """The name of the format, by what is in the files.
 
     Raises:
         CheckpointError: it is none of ours.
     """
-    ranker_type = config.get("ranker_type")
     if is_pairwise(config):
         raise CheckpointError(
             f"{where}: a pairwise ranker; load it with PairRanker.from_pretrained"
         )
-    if ranker_type in _RANKER_TYPES:
-        return _RANKER_TYPES[ranker_type]
+    if kind.ranker_type in _RANKER_TYPES:
+        return _RANKER_TYPES[kind.ranker_type]
     if "regression_head.weight" in weights:
         return "ultra-rm"
     if "v_head.weight" in weights:
         return "starling-rm"
-    architectures = [str(name) for name in config.get("architectures") or ()]
+    architectures = kind.architectures or []
     if any(name.endswith("ForSequenceClassification") for name in architectures):
         return "classification"
     raise CheckpointError(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 from transformers import MODEL_MAPPING
 
+from blender_core.comparison.checkpoints.files import told_by
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
     inner,
@@ -17,7 +18,7 @@ from blender_core.comparison.pointwise.checkpoint import (
     row_limit,
     tokenizer_in,
 )
-from blender_core.comparison.pointwise.llm_blender import base_config, length_in, tokenizer_home
+from blender_core.comparison.pointwise.llm_blender import base_config, description, tokenizer_home
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import Frame, check_room
 from blender_core.errors import CheckpointError
@@ -41,6 +42,7 @@ class SimCLSScorer(ModelScorer):
     """
 
     def __init__(self, source: Checkpoint) -> None:
+        told = description(source)
         weights = _one_encoder(source)
         config = base_config(source, weights)
         self._model = model_of(MODEL_MAPPING, config, weights, source)
@@ -50,10 +52,11 @@ class SimCLSScorer(ModelScorer):
         limit = row_limit(source, home, self._model)
         taken = len(self._frame) + 1
         self._rooms = {}
-        for marker, key in ((_SOURCE, "source_maxlength"), (_CANDIDATE, "candidate_maxlength")):
-            length = min(limit, length_in(source, key))
-            check_room(length, taken)
-            self._rooms[marker] = length - taken
+        lengths = {_SOURCE: told.source_maxlength, _CANDIDATE: told.candidate_maxlength}
+        for marker, length in lengths.items():
+            with told_by(source.folder / "config.json", unless=source.max_length):
+                check_room(min(limit, length), taken)
+            self._rooms[marker] = min(limit, length) - taken
         self._pad_id = config.pad_token_id or 0
         self._device = source.device
         self._max_batch_tokens = source.max_batch_tokens

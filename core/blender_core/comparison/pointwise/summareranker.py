@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import MODEL_MAPPING
 
-from blender_core.comparison.checkpoints.files import tensors_into
+from blender_core.comparison.checkpoints.files import tensors_into, told_by
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
     inner,
@@ -18,7 +18,7 @@ from blender_core.comparison.pointwise.checkpoint import (
     row_limit,
     tokenizer_in,
 )
-from blender_core.comparison.pointwise.llm_blender import base_config, length_in, tokenizer_home
+from blender_core.comparison.pointwise.llm_blender import base_config, description, tokenizer_home
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import Frame, Row, check_room, share
 from blender_core.errors import CheckpointError
@@ -44,17 +44,17 @@ class SummaRerankerScorer(ModelScorer):
     """
 
     def __init__(self, source: Checkpoint) -> None:
+        told = description(source)
         weights = inner(source.weights, _ENCODER)
         config = base_config(source, weights)
         self._model = model_of(MODEL_MAPPING, config, weights, source)
         rest = {name: w for name, w in source.weights.items() if not name.startswith(_ENCODER)}
-        tasks = length_in(source, "n_tasks")
-        if tasks > len(rest):
+        if told.n_tasks > len(rest):
             raise CheckpointError(
-                f"{source.folder}: config.json has {tasks} as 'n_tasks', but the head has "
+                f"{source.folder}: config.json has {told.n_tasks} as 'n_tasks', but the head has "
                 f"{len(rest)} weights"
             )
-        self._head = _Head(config.hidden_size, tasks)
+        self._head = _Head(config.hidden_size, told.n_tasks)
         tensors_into(self._head, rest, source.folder)
         self._head.eval().to(source.device)
         home = tokenizer_home(source)
@@ -62,7 +62,10 @@ class SummaRerankerScorer(ModelScorer):
         self._frame = Frame.of(self._tokenizer.full, texts=1)
         if len(self._frame.parts[1]) != 1:
             raise CheckpointError(f"{home}: the tokenizer does not end a text with a separator")
-        lengths = [length_in(source, f"{part}_maxlength") for part in ("source", "candidate")]
+        lengths = [told.source_maxlength, told.candidate_maxlength]
+        taken = len(self._frame) + 1
+        with told_by(source.folder / "config.json"):
+            check_room(min(lengths), taken)
         # The lengths count the frame of a text alone, but not the markers ...
         self._lengths = [
             length - len(self._frame) + len(marker)
@@ -73,7 +76,6 @@ class SummaRerankerScorer(ModelScorer):
         # ... whose tokens are then taken off the end of the row.
         self._together = sum(lengths)
         limit = row_limit(source, home, self._model)
-        taken = len(self._frame) + 1
         check_room(limit, taken)
         self._room = limit - taken
         self._pad_id = config.pad_token_id or 0

@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from blender_core.comparison.checkpoints.files import read_json
-from blender_core.comparison.pointwise.checkpoint import tokenizer_config
+from blender_core.comparison.pointwise.checkpoint import tokenizer_settings
 from blender_core.comparison.pointwise.rows import Row, check_room, share
 from blender_core.comparison.tokenizer import TextTokenizer, well_formed
 from blender_core.errors import CheckpointError, message_of
@@ -148,7 +148,7 @@ def _template_source(folder: Path) -> str | None:
     if (file := folder / "chat_template.json").is_file():
         source = read_json(file).get("chat_template")
     else:
-        source = tokenizer_config(folder).get("chat_template")
+        source = tokenizer_settings(folder).chat_template
     if isinstance(source, list):  # several, by name
         named = {one.get("name"): one.get("template") for one in source if isinstance(one, dict)}
         source = named.get("default")
@@ -161,8 +161,10 @@ def _template_source(folder: Path) -> str | None:
 
 def _special_tokens(folder: Path) -> dict[str, str]:
     """The texts of special tokens, under the names that templates call them by."""
-    file = folder / "special_tokens_map.json"
-    content = tokenizer_config(folder) | (read_json(file) if file.is_file() else {})
+    files = (folder / name for name in ("tokenizer_config.json", "special_tokens_map.json"))
+    content = {
+        key: value for file in files if file.is_file() for key, value in read_json(file).items()
+    }
     named = {name: content.get(name) for name in _SPECIAL_TOKENS}
     texts = {name: t.get("content") if isinstance(t, dict) else t for name, t in named.items()}
     return {name: text for name, text in texts.items() if isinstance(text, str)}
