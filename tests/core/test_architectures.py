@@ -180,7 +180,7 @@ def test_unknown_keys_change_nothing_and_reach_nothing(tmp_path, pairrm_float32)
     folder = with_config(FUSER, tmp_path / "fuser", config | EXTRAS)
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/base"}')
     file = folder / "generation_config.json"
-    hostile = {"custom_generate": "someone/repo", "assistant_model": "x"}
+    hostile = {"custom_generate": "someone/repo", "assistant_model": "x", "max_new_tokens": -1}
     file.write_text(json.dumps(json.loads(file.read_text()) | hostile))
     texts = [
         GenFuser.from_pretrained(where, local_files_only=True, device="cpu").fuse(
@@ -269,7 +269,14 @@ def test_a_fuser_larger_than_its_weights_is_refused(tmp_path):
             GenFuser.from_pretrained(folder)
 
 
-def test_more_tasks_than_weights_are_refused_by_pointwise_rankers(tmp_path):
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        (1_000, "1000 as 'n_tasks', but the head has 1 weights"),
+        (30_000_000, "'n_tasks' must be less than or equal to 1024, got 30000000"),
+    ],
+)
+def test_more_tasks_than_weights_are_refused_by_pointwise_rankers(tmp_path, tasks, message):
     from transformers import BertConfig, BertModel
 
     base = tmp_path / "base"
@@ -290,9 +297,9 @@ def test_more_tasks_than_weights_are_refused_by_pointwise_rankers(tmp_path):
     named = {f"pretrained_model.{name}": tensor for name, tensor in weights.items()}
     save_file({**named, "fc1.weight": torch.zeros(8, 8)}, folder / "model.safetensors")
     config = {
-        "ranker_type": "summareranker", "model_name": str(base), "n_tasks": 1_000,
+        "ranker_type": "summareranker", "model_name": str(base), "n_tasks": tasks,
         "source_maxlength": 20, "candidate_maxlength": 20,
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="1000 as 'n_tasks', but the head has 1 weights"):
+    with pytest.raises(CheckpointError, match=message):
         PointwiseRanker.from_pretrained(folder)

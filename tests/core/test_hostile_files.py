@@ -42,7 +42,7 @@ from blender_core.errors import CheckpointError, InputError
 from blender_core.evaluation.evaluation import evaluate
 from blender_core.evaluation.store import Store
 from blender_core.evaluation.wanted import Evaluation
-from blender_core.fusion.checkpoint import check_generation
+from blender_core.fusion.checkpoint import generation_config
 from blender_core.ranking.consensus_ranker import ConsensusRanker
 from blender_core.training.config import FuserConfig, RankerConfig, read_config
 from blender_core.training.log import TrainingLog
@@ -347,7 +347,7 @@ READERS = {
     "an index of shards": Reader(index, lambda file: read_weights(file.parent), of_json),
     "generation_config.json": Reader(
         copied("generation_config.json", of=CHECKPOINTS / "tiny-gen-fuser"),
-        lambda file: check_generation(file.parent),
+        generation_config,
         of_json,
     ),
     "calibration.json": Reader(

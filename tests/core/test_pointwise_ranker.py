@@ -526,6 +526,10 @@ def test_a_format_can_be_named(tmp_path):
         scores(tmp_path, format="bradley")
     with pytest.raises(CheckpointError, match="'source_maxlength' is missing"):
         scores(tmp_path, format="summareranker")
+    blender = {"ranker_type": "summareranker", "source_maxlength": 9, "candidate_maxlength": 9}
+    rewritten(**blender)(tmp_path)
+    with pytest.raises(CheckpointError, match="names no base model"):
+        scores(tmp_path)
     with pytest.raises(InputError, match="'max_batch_tokens' must be a whole number of at least 1"):
         scores(tmp_path, max_batch_tokens=0)
 

@@ -561,6 +561,15 @@ def test_a_deberta_with_only_a_sentencepiece_model_is_trained(toy, tmp_path):
     assert np.isfinite(ranker.compare("cook rice", "good", "bad"))
 
 
+def test_an_encoder_with_only_a_list_of_words_gets_a_tokenizer(toy, tmp_path):
+    folder = shutil.copytree(toy / "encoder", tmp_path / "encoder")
+    (folder / "tokenizer.json").unlink()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "rice", "cook"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    ranker = ranker_to_train(_config(start=str(folder)))
+    assert ranker.pairs.tokenizer.encode(["cook rice"]) == [[6, 5]]
+
+
 def test_an_encoder_without_weights_is_named(toy, tmp_path):
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / name).write_bytes((toy / "encoder" / name).read_bytes())

@@ -107,6 +107,7 @@ class CrossEncoder:
             layout.limits.candidate if candidate_max_length is None else candidate_max_length,
         )
         network = _load_model(folder, layout)
+        # Made once more below, where the caller's own arguments may be at fault.
         with told_by(folder / "config.json", unless=source_max_length or candidate_max_length):
             _pair_encoder(network, layout.tokenizer, limits, layout.markers)
         return cls(

@@ -18,14 +18,7 @@ from blender_core.validation import held_to, reason
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_generation", "load_model", "load_tokenizer"]
-
-_DECODING = {
-    "bos_token_id", "decoder_start_token_id", "early_stopping", "encoder_no_repeat_ngram_size",
-    "eos_token_id", "forced_bos_token_id", "forced_eos_token_id", "length_penalty", "max_length",
-    "min_length", "no_repeat_ngram_size", "num_beams", "pad_token_id", "repetition_penalty",
-}  # fmt: skip
-"""Keys of a ``generation_config.json`` that are read: what tokens mean, and how beams are rated."""
+__all__ = ["generation_config", "load_model", "load_tokenizer"]
 
 
 def load_model(folder: Path, dtype: torch.dtype) -> Any:
@@ -41,29 +34,22 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     model = filled_model(
         MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, config, read_weights(folder), folder, dtype
     )
-    check_generation(folder)
     if (file := folder / "generation_config.json").is_file():
-        model.generation_config = _generation_config(file)
+        model.generation_config = generation_config(file)
     return model
 
 
-def check_generation(folder: Path) -> None:
-    """Check how the folder wants texts to be generated, if it says so.
+def generation_config(file: Path) -> Any:
+    """How the checkpoint wants texts to be written, for transformers; other keys are not read.
 
     Raises:
         CheckpointError: a key has an impossible value.
     """
-    file = folder / "generation_config.json"
-    if file.is_file():
-        held_to(Generation, read_json(file), file)
-
-
-def _generation_config(file: Path) -> Any:
     from transformers import GenerationConfig
 
-    kept = {name: value for name, value in read_json(file).items() if name in _DECODING}
+    told = held_to(Generation, read_json(file), file)
     try:
-        config = GenerationConfig(**kept)
+        config = GenerationConfig(**told.model_dump(exclude_unset=True))
         config.validate(strict=True)
     except Exception as error:  # it checks its values in many ways
         raise CheckpointError(f"{file}: {reason(error)}") from error

@@ -12,7 +12,7 @@ from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import get_last_checkpoint
 
 from blender_core.comparison.checkpoints.files import read_json
-from blender_core.errors import BlenderError, CheckpointError, InputError
+from blender_core.errors import BlenderError, CheckpointError, InputError, message_of
 from blender_core.training.config import TrainingConfig
 from blender_core.validation import held_to, reason
 
@@ -96,7 +96,7 @@ def loading(folder: str | None) -> Iterator[None]:
         raise
     except Exception as error:  # torch and transformers raise all kinds for broken files
         # Torch's words on broken pickles tell how to load what holds code: not passed on.
-        why = "a file is broken" if "weights_only" in str(error) else reason(error)
+        why = "a file is broken" if "weights_only" in message_of(error) else reason(error)
         raise CheckpointError(
             f"{folder}: cannot be gone on from: {why}. Remove this folder to go on from an "
             "earlier checkpoint"

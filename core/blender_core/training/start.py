@@ -15,12 +15,8 @@ from tokenizers import AddedToken, Tokenizer
 from blender_core.comparison.checkpoints.building import filled_model
 from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
-from blender_core.comparison.checkpoints.layouts import (
-    is_late,
-    is_pairwise,
-    read_vocabulary,
-    tokenizer_file,
-)
+from blender_core.comparison.checkpoints.layouts import is_late, is_pairwise
+from blender_core.comparison.checkpoints.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.checkpoint import check_positions
@@ -76,10 +72,9 @@ def ranker_to_train(config: RankerConfig) -> CrossEncoder:
 
 def _new_ranker(folder: Path, config: RankerConfig) -> CrossEncoder:
     markers = Markers()
-    file = tokenizer_file(folder)
-    vocabulary = read_vocabulary(file)
+    vocabulary = vocabulary_in(folder)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in markers])
-    tokenizer = TextTokenizer(vocabulary, tuple(markers), file)
+    tokenizer = TextTokenizer(vocabulary, tuple(markers), vocabulary_file(folder))
     with _seeded(config.seed):
         backbone = _encoder(folder)
         _make_room(backbone, vocabulary)
@@ -129,10 +124,9 @@ def late_to_train(config: RankerConfig) -> LateStart:
 def _new_late(folder: Path, config: RankerConfig) -> LateComparator:
     markers = ReadingMarkers()
     names = (markers.source, markers.candidate)
-    file = tokenizer_file(folder)
-    vocabulary = read_vocabulary(file)
+    vocabulary = vocabulary_in(folder)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in names])
-    tokenizer = TextTokenizer(vocabulary, names, file)
+    tokenizer = TextTokenizer(vocabulary, names, vocabulary_file(folder))
     with _seeded(config.seed):
         encoder = _encoder(folder)
         if encoder.config.is_encoder_decoder:

@@ -34,15 +34,20 @@ class Kind(_Description):
     architectures: list[Name] | None = None
 
 
-class Own(_Description):
-    """Our own layout."""
+class _Ours(_Description):
+    """What our own layouts have in common."""
 
     encoder: dict[str, Any]
-    markers: Markers
     source_max_length: Length
     candidate_max_length: Length
-    n_tasks: Outputs
     drop_out: DropOut
+
+
+class Own(_Ours):
+    """Our own layout."""
+
+    markers: Markers
+    n_tasks: Outputs
 
     @property
     def limits(self) -> Limits:
@@ -50,15 +55,11 @@ class Own(_Description):
         return Limits(self.source_max_length, self.candidate_max_length)
 
 
-class Late(_Description):
+class Late(_Ours):
     """Our own layout of comparators that read each answer once."""
 
-    encoder: dict[str, Any]
     style: list[StrictStr]
     markers: ReadingMarkers
-    source_max_length: Length
-    candidate_max_length: Length
-    drop_out: DropOut
 
     @property
     def limits(self) -> ReadingLimits:
@@ -96,7 +97,7 @@ class TokenizerSettings(_Description):
 
 
 class Generation(_Description):
-    """Of ``generation_config.json`` what steers how a fuser writes."""
+    """Of ``generation_config.json`` what is read: what tokens mean, and how beams are rated."""
 
     bos_token_id: TokenId | list[TokenId] | None = None
     eos_token_id: TokenId | list[TokenId] | None = None
@@ -105,17 +106,11 @@ class Generation(_Description):
     forced_bos_token_id: TokenId | None = None
     forced_eos_token_id: TokenId | list[TokenId] | None = None
     max_length: Length | None = None
-    max_new_tokens: Length | None = None
     min_length: Length | Literal[0] | None = None
     num_beams: Length | None = None
-    num_beam_groups: Length | None = None
-    num_return_sequences: Literal[1] | None = None
     no_repeat_ngram_size: Length | Literal[0] | None = None
-    do_sample: StrictBool | None = None
+    encoder_no_repeat_ngram_size: Length | Literal[0] | None = None
     early_stopping: StrictBool | Literal["never"] | None = None
-    temperature: Positive | None = None
-    top_k: Length | Literal[0] | None = None
-    top_p: Positive | None = None
     repetition_penalty: Positive | None = None
     length_penalty: Annotated[float, Strict()] | None = None
 

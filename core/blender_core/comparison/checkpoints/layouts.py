@@ -15,19 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken
 
 from blender_core.comparison.checkpoints.base_configs import BASE_CONFIGS
 from blender_core.comparison.checkpoints.descriptions import Hf, Original, Own
 from blender_core.comparison.checkpoints.files import read_json, told_by
-from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
+from blender_core.comparison.checkpoints.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError
 from blender_core.validation import held_to
 
 __all__ = ["LATE_FORMAT", "OWN_FORMAT", "Layout", "is_late", "is_pairwise", "read_layout"]
-__all__ += ["read_vocabulary", "tokenizer_file"]
 
 OWN_FORMAT = "blended-llm/pair-ranker"
 """The value of ``"format"`` in the config.json of our own layout."""
@@ -161,40 +160,15 @@ def _original(folder: Path, told: Original, fetch_base: Fetch, base_model: str |
             base = fetch_base(name)
     if encoder is None and base is not None:
         encoder = read_json(base / "config.json")
-    if not vocabulary.is_file():
-        vocabulary = tokenizer_file(base or folder)
-    tokenizer = read_vocabulary(vocabulary)
+    home = folder if vocabulary.is_file() else base or folder
+    tokenizer = vocabulary_in(home)
     # The original adds its four markers right after the base model's last id.
     tokenizer.add_tokens([AddedToken(token, normalized=True) for token in markers])
     return Layout(
         encoder=encoder or {},
-        tokenizer=TextTokenizer(tokenizer, tuple(markers), vocabulary),
+        tokenizer=TextTokenizer(tokenizer, tuple(markers), vocabulary_file(home)),
         markers=markers,
         limits=Limits(told.source_maxlength, told.candidate_maxlength),
         n_tasks=told.n_tasks,
         drop_out=told.drop_out,
     )
-
-
-def tokenizer_file(folder: Path) -> Path:
-    """The folder's ``tokenizer.json`` or ``spm.model``.
-
-    Raises:
-        CheckpointError: it has neither.
-    """
-    for name in ("tokenizer.json", "spm.model"):
-        if (folder / name).is_file():
-            return folder / name
-    raise CheckpointError(f"{folder}: no tokenizer; expected tokenizer.json or spm.model")
-
-
-def read_vocabulary(file: Path) -> Tokenizer:
-    """The tokenizer of a ``tokenizer.json`` or ``spm.model``.
-
-    Raises:
-        CheckpointError: the file cannot be read as one.
-        MissingExtraError: a library to read it is not installed.
-    """
-    if file.name == "tokenizer.json":
-        return read_tokenizer(file)
-    return tokenizer_from_sentencepiece(file)

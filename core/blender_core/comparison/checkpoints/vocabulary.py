@@ -10,15 +10,25 @@ from blender_core.comparison.checkpoints.clean_copy import VOCABULARIES, clean_c
 from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.files import read_json
 from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
-from blender_core.comparison.tokenizer import read_tokenizer
-from blender_core.errors import CheckpointError, describe
+from blender_core.comparison.tokenizer import read_tokenizer, sound
+from blender_core.errors import CheckpointError
 
-__all__ = ["has_vocabulary", "vocabulary_in"]
+__all__ = ["has_vocabulary", "vocabulary_file", "vocabulary_in"]
+
+
+_WHOLE = {"tokenizer.json": read_tokenizer, "spm.model": tokenizer_from_sentencepiece}
+"""Files that are a tokenizer each, the first one before the second."""
 
 
 def has_vocabulary(folder: Path) -> bool:
     """Whether a tokenizer can be made of files in the folder."""
     return any((folder / name).is_file() for name in VOCABULARIES)
+
+
+def vocabulary_file(folder: Path) -> Path:
+    """What `vocabulary_in` reads, for messages: a file, or the folder where it takes several."""
+    files = (folder / name for name in _WHOLE)
+    return next((file for file in files if file.is_file()), folder)
 
 
 def vocabulary_in(folder: Path) -> Tokenizer:
@@ -28,23 +38,19 @@ def vocabulary_in(folder: Path) -> Tokenizer:
         CheckpointError: there is none, or none that gives a fast tokenizer.
         MissingExtraError: a package for files of this kind is not installed.
     """
-    if (file := folder / "tokenizer.json").is_file():
-        return read_tokenizer(file)
-    if (file := folder / "spm.model").is_file():
-        return tokenizer_from_sentencepiece(file)
+    file = vocabulary_file(folder)
+    if file != folder:
+        return _WHOLE[file.name](file)
     if not has_vocabulary(folder):
         raise CheckpointError(f"{folder}: no tokenizer; expected {' or '.join(VOCABULARIES)}")
     from transformers import AutoTokenizer
 
     config = transformers_config(read_json(folder / "config.json"), folder)
-    try:
-        with clean_copy(folder, config) as copy:
-            made = AutoTokenizer.from_pretrained(copy, local_files_only=True)
-            tokenizer: Tokenizer = made.backend_tokenizer
-    except Exception as error:  # every kind of tokenizer fails in its own way
-        raise CheckpointError(
-            f"{folder}: no tokenizer.json, and none could be made from the other files "
-            f"({' '.join(describe(error).split())}). For sentencepiece files: "
-            "pip install 'blended-llm[sentencepiece]'"
-        ) from error
+    failed = (
+        f"{folder}: no tokenizer.json, and none could be made from the other files (of which those "
+        "of sentencepiece need: pip install 'blended-llm[sentencepiece]')"
+    )
+    with sound(failed), clean_copy(folder, config) as copy:
+        made = AutoTokenizer.from_pretrained(copy, local_files_only=True)
+        tokenizer: Tokenizer = made.backend_tokenizer
     return tokenizer

@@ -15,7 +15,7 @@ from blender_core.comparison.checkpoints.building import filled_model
 from blender_core.comparison.checkpoints.configs import transformers_config
 from blender_core.comparison.checkpoints.descriptions import TokenizerSettings
 from blender_core.comparison.checkpoints.files import read_json
-from blender_core.comparison.checkpoints.vocabulary import vocabulary_in
+from blender_core.comparison.checkpoints.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
 from blender_core.validation import held_to
@@ -77,11 +77,10 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
     Raises:
         CheckpointError: there is none, or none that gives a fast tokenizer.
     """
-    file = folder / "tokenizer.json"
     full = vocabulary_in(folder)
     missing = [name for name in markers if full.token_to_id(name) is None]
     full.add_tokens([AddedToken(name, normalized=True) for name in missing])
-    return TextTokenizer(full, markers, file if file.is_file() else folder)
+    return TextTokenizer(full, markers, vocabulary_file(folder))
 
 
 def tokenizer_settings(folder: Path) -> TokenizerSettings:
