@@ -161,10 +161,10 @@ class Ranking:
         merged = np.full((count, count), np.nan, dtype=np.float32)
         kept = [index for index, place in enumerate(places) if place is not None]
         columns = np.array([places[index] for index in kept])
-        for index, row in zip(reversed(kept), reversed(columns.tolist()), strict=True):
+        for index, row in zip(kept, columns, strict=True):
             logits = self.matrix[index, kept]
-            asked = np.flatnonzero(~np.isnan(logits))[::-1]
-            merged[row, columns[asked]] = logits[asked]  # of a place's logits the last one stays
+            asked = ~np.isnan(logits)
+            merged[row, columns[asked]] = logits[asked]
         np.fill_diagonal(merged, np.nan)
         return merged
 

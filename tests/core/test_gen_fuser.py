@@ -565,3 +565,20 @@ def test_weights_without_values_are_named(broken):
     torch.save(shells, broken / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: not a file of plain weights"):
         GenFuser.from_pretrained(broken)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("eos_token_id", "x", "'eos_token_id"),
+        ("pad_token_id", -1, "'pad_token_id' must be greater than or equal to 0, got -1"),
+        ("max_length", 0, "'max_length' must be greater than or equal to 1, got 0"),
+        ("num_beams", 1.5, "'num_beams' must be a whole number"),
+        ("early_stopping", [], "'early_stopping"),
+    ],
+)
+def test_a_generation_config_of_impossible_values_is_named(broken, key, value, said):
+    file = broken / "generation_config.json"
+    file.write_text(json.dumps({key: value}))
+    with pytest.raises(CheckpointError, match=rf"generation_config\.json: {said}"):
+        GenFuser.from_pretrained(broken)

@@ -10,6 +10,7 @@ import pytest
 
 from blender_core.comparison.late.style import style
 from blender_core.ranking.similarity import SIMILARITIES, bleu, chrf, jaccard, rouge_l
+from blender_core.ranking.similarity.tokens import tokens
 
 LENGTH = 1_000_000
 DRAW = random.Random(0)
@@ -43,6 +44,12 @@ def test_three_answers_of_a_megabyte_take_less_than_two_seconds(name, kind):
     matrix = SIMILARITIES[name](LONG[kind])
     assert time.thread_time() - start < 2.0
     assert ((matrix >= 0.0) & (matrix <= 1.0)).all()
+
+
+def test_marks_out_of_order_are_composed_in_linear_time():
+    start = time.thread_time()
+    assert tokens("a" + "\u0345\u0301\u0327\u05b0" * 4_900)
+    assert time.thread_time() - start < 0.1
 
 
 def test_both_ends_of_a_long_answer_are_read():
