@@ -13,6 +13,7 @@ from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.reading import ReadingLimits, ReadingMarkers
 
 __all__ = ["Generation", "Hf", "Kind", "Late", "Original", "Own", "ShardIndex", "TokenizerSettings"]
+__all__ += ["Worth"]
 
 Length = Annotated[int, Strict(), Field(ge=1, lt=2**31)]
 TokenId = Annotated[int, Strict(), Field(ge=0, lt=2**31)]
@@ -65,6 +66,16 @@ class Late(_Ours):
     def limits(self) -> ReadingLimits:
         """Tokens of question and answer."""
         return ReadingLimits(self.source_max_length, self.candidate_max_length)
+
+
+class Worth(_Description):
+    """Our own layout of comparators that say what each answer is worth."""
+
+    encoder: dict[str, Any]
+    figures: list[StrictStr]
+    part_length: Length
+    width: Outputs
+    drop_out: DropOut
 
 
 class Original(Kind):
