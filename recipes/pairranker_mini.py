@@ -54,8 +54,8 @@ def _export(model: Path) -> None:
     """Write the model in half precision into the package."""
     import torch
 
-    from blender_core.comparison.worth.comparator import WorthComparator
     from blender_core.comparison.loading import SHIPPED
+    from blender_core.comparison.worth.comparator import WorthComparator
 
     comparator = WorthComparator.from_pretrained(model, device="cpu")
     comparator.save_pretrained(SHIPPED, dtype=torch.float16)

@@ -193,7 +193,7 @@ def test_signs_and_grams_take_any_text(question, answer):
         ("brackets left open", "Why?", "It is (so.", "It is (so)."),
         ("another script", "Why is it so?", "Потому что так.", "Because it is so."),
         ("another language, none named", "What is the sun to us?",
-         "Die Sonne ist für uns das Licht und auch die Wärme.", "It is the light of the day to us."),
+         "Die Sonne ist für uns das Licht und die Wärme.", "It is the light of the day to us."),
         ("thoughts left open", "Why?", "<think>Well", "<think>Well</think> So."),
         ("question inside", "Why is it so?", "You asked why is it so", "Because."),
         ("sentences said before", "Why?", "It is so hot here. It is so hot here.",
