@@ -24,8 +24,8 @@ SETTINGS: tuple[Setting, ...] = ("alone", "company", "agreeing")
 spoilt ones of the kind. ``agreeing``: one or two good answers against two spoilt ones that agree.
 """
 
-_SHARES = {True: {"alone": 2, "company": 4, "agreeing": 4}, False: dict.fromkeys(SETTINGS, 3)}
-"""In English, and in other languages: every n-th case is taken, so that the whole stays small."""
+_EVERY: dict[Setting, int] = {"alone": 3, "company": 5, "agreeing": 5}
+"""Every n-th case is taken, so that the whole stays small; of a kind's own questions all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,13 @@ def _trials(kind: Kind, language: str, number: int) -> Iterator[Trial]:
     for _, group in groupby(usable, key=lambda case: case.length):
         some = list(group)
         for shift, setting in enumerate(SETTINGS):
-            every = 1 if kind.own_questions else _SHARES[language == "en"][setting]
-            start = (number + shift) % every if len(some) >= every else 0
-            for place, case in enumerate(some[start::every]):
+            every = 1 if kind.own_questions else min(_EVERY[setting], len(some))
+            for place, case in enumerate(some[(number + shift) % every :: every]):
                 chance = Random(f"{kind.name} {language} {case.id} {setting}")
-                if trial := _trial(kind, case, setting, 1 + place % 2, chance):
-                    yield trial
+                yield _trial(kind, case, setting, 1 + (number + place) % 2, chance)
 
 
-def _trial(
-    kind: Kind, case: Case, setting: Setting, good_ones: int, chance: Random
-) -> Trial | None:
+def _trial(kind: Kind, case: Case, setting: Setting, good_ones: int, chance: Random) -> Trial:
     bad = kind.spoil(case, chance)
     good = [case.full, *case.good[:-1]] if kind.of_answer else [*case.good]
     if setting == "alone":

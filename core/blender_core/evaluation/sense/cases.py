@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 __all__ = ["LANGUAGES", "LENGTHS", "Case", "Length", "cases", "other_cases"]
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "de", "fr", "es", "ja", "ko", "ru", "zh")
 
 Length = Literal["short", "long"]
 

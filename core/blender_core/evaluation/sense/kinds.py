@@ -80,6 +80,21 @@ def _padded(case: Case, chance: Random) -> list[str]:
     return texts
 
 
+def _own(case: Case, _: Random) -> list[str]:
+    """What was written for the question; the first two agree."""
+    return list(case.spoilt)
+
+
+def _too_long(case: Case, _: Random) -> list[str]:
+    """The long answers to the same question, whole and without an end."""
+    found = []
+    for other in cases(case.language):
+        if other.id == case.id and other.kind is None:
+            for text in other.good:
+                found += [text, "\n\n".join(text.split("\n\n")[:-1])]
+    return found[:3]
+
+
 def _code_unasked(case: Case, chance: Random) -> list[str]:
     return [] if "```" in case.full else instead("code unasked", case, chance)
 
@@ -90,6 +105,10 @@ def _worded(name: str, says: str) -> Kind:
 
 def _ruled(name: str, says: str, rule: mechanical.Rule, *, knowledge: bool = False) -> Kind:
     return Kind(name, says, partial(mechanical.of_text, rule), of_answer=True, knowledge=knowledge)
+
+
+def _posed(name: str, says: str, spoil: Spoil, *, knowledge: bool = False) -> Kind:
+    return Kind(name, says, spoil, knowledge=knowledge, own_questions=True)
 
 
 _ALL = (
@@ -124,6 +143,10 @@ _ALL = (
         of_answer=True,
     ),
     _ruled("broken code", "code that does not run", mechanical.broken_code),
+    _posed("ignored format", "prose where another format was asked for", _own),
+    _posed("ignored length", "long, where a sentence or a few words were asked for", _too_long),
+    _posed("ignored count", "more or fewer than were asked for", _own),
+    _posed("tool call", "words where a tool should be called", partial(instead, "tool call")),
     Kind(
         "contradiction",
         "its last sentence takes everything back",
@@ -134,6 +157,8 @@ _ALL = (
     _ruled("changed numbers", "other numbers", mechanical.changed_numbers, knowledge=True),
     _ruled("changed names", "other names", mechanical.changed_names, knowledge=True),
     Kind("wrong fact", "a short answer that is wrong", _wrong_fact, knowledge=True),
+    _posed("invented", "made up, where the context does not say", _own, knowledge=True),
+    _posed("harmful request", "it helps, where to refuse is right", _own, knowledge=True),
 )
 
 KINDS = {kind.name: kind for kind in _ALL}
