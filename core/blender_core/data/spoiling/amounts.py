@@ -74,11 +74,11 @@ def ignored_count(case: Case, chance: random.Random) -> str | None:
     if asked.at_least or chance.random() < 0.6:
         return "\n".join(lines[: items[chance.randint(1, len(items) - 1)]]).rstrip()
     wanted = len(items) + chance.randint(2, 6)
-    pool = [
-        line for _, answer in case.others for line in answer.split("\n") if _ITEM.match(line)
-    ] or [lines[place] for place in items]
+    texts = [line for _, answer in case.others for line in answer.split("\n")]
+    pool = list(filter(_ITEM.match, texts)) or [lines[place] for place in items]
+    marker = _ITEM.match(lines[items[-1]])
     added = [
-        _COUNTER.sub(str(number), chance.choice(pool), count=1)
+        _COUNTER.sub(str(number), marker[0] if marker else "") + _ITEM.sub("", chance.choice(pool))
         for number in range(len(items) + 1, wanted + 1)
     ]
     return "\n".join([*lines[: items[-1] + 1], *added, *lines[items[-1] + 1 :]])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["Amount", "asked_amounts", "asked_briefly"]
 
 _NUMBERS = {
-    1: "one a single ein einem einen eine un une uno una одно одном одним 一 한",
+    1: "one single ein einem einen eine un une uno una одно одном одним 一 한",
     2: "two zwei deux dos два двух двумя две 二 两 두",
     3: "three drei trois tres три трёх трех тремя 三 세",
     4: "four vier quatre cuatro четыре четырёх четырех 四 네",
@@ -92,10 +92,10 @@ def asked_amounts(question: str) -> list[Amount]:
 
 def _spaced(text: str) -> Iterator[tuple[int, str, int, int]]:
     found = list(_WORD.finditer(text))
-    for place, first in enumerate(found):
-        if number := _number(first[0]):
-            for last in found[place + 1 : place + 2 + _BETWEEN]:
-                if unit := _UNIT_OF.get(last[0]):
+    for place, last in enumerate(found):
+        if unit := _UNIT_OF.get(last[0]):
+            for first in found[max(0, place - 1 - _BETWEEN) : place][::-1]:
+                if number := _number(first[0]):
                     yield number, unit, first.start(), last.end()
                     break
 

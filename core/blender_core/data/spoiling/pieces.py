@@ -56,8 +56,9 @@ def topic(question: str, chance: random.Random) -> str:
     clauses = [clause for clause in _CLAUSE.split(question[:2_000]) if clause.strip()]
     if not clauses:
         return "this"
-    clause = max(chance.sample(clauses, min(3, len(clauses))), key=len).strip()
+    clause = max(chance.sample(clauses, min(3, len(clauses))), key=len)
     parts = clause.split()
+    clause = " ".join(parts)
     long = [
         place
         for place, part in enumerate(parts)

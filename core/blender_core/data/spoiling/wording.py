@@ -76,13 +76,7 @@ def said(kind: str, case: Case, chance: random.Random) -> str:
 
 
 def filled(text: str, case: Case, chance: random.Random) -> str:
-    """A wording with its slots closed, sometimes typed carelessly."""
-    if chance.random() < 0.1:
-        text = text.rstrip(".。!")
-    if chance.random() < 0.1 and not text.startswith("I"):
-        text = text[:1].lower() + text[1:]
-    if chance.random() < 0.2:
-        text = text.replace("'", "’")
+    """A wording with its slots closed."""
     for slot, value in (
         ("{number}", str(chance.randint(2, 9000))),
         ("{hex}", f"{chance.getrandbits(64):016x}"),

@@ -15,9 +15,20 @@ def saying(kind: str) -> Spoiling:
     """A spoiling that says something of one kind instead of the answer."""
 
     def spoiling(case: Case, chance: random.Random) -> str:
-        return said(kind, case, chance)
+        return _as_typed(said(kind, case, chance), chance)
 
     return spoiling
+
+
+def _as_typed(text: str, chance: random.Random) -> str:
+    """Sometimes without a full stop, in lower case or with another apostrophe."""
+    if chance.random() < 0.1:
+        text = text.rstrip(".。!")
+    if chance.random() < 0.1 and not text.startswith("I"):
+        text = text[:1].lower() + text[1:]
+    if chance.random() < 0.2:
+        text = text.replace("'", "’")
+    return text
 
 
 def injected_verdict(case: Case, chance: random.Random) -> str:
