@@ -5,16 +5,20 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from blender_core.candidates import Pair
 from blender_core.data.records import Record
-from blender_core.data.spoiling import Case, spoil
+from blender_core.data.spoiling import Case, requested, spoil
 from blender_core.training.config import RankerConfig
 from blender_core.training.pairs import JudgedPair, preferences_of, quality
 
 __all__ = ["spoilt_pairs"]
+
+REQUESTED = "requested"
+"""The kind for which a form is asked for as well: see `data.spoiling.requested`."""
 
 _OTHERS = 24
 """Other questions with answers that a case is given, of the same source."""
@@ -58,17 +62,11 @@ def spoilt_pairs(records: Sequence[Record], config: RankerConfig) -> list[Judged
                 continue
             index = chance.choice(good)
             answer = whole(record.candidates[index].text)
-            if chance.random() < _BRIEF and (found := _SENTENCE.match(answer)):
-                answer = found[0]
-            text = spoil(kind, Case(question, answer, others, _language(record)), chance)
-            if text is None:
-                continue
-            rivals = [answer]
-            if len(good) > 1:
-                rivals.append(whole(record.candidates[chance.choice(good)].text))
-            for rival in dict.fromkeys(rivals):
+            case = Case(question, answer, others, _language(record))
+            other = whole(record.candidates[chance.choice(good)].text)
+            for asked_for, rival, text in _spoilt(kind, case, other, chance):
                 pair = JudgedPair(
-                    Pair(question, rival, text),
+                    Pair(asked_for, rival, text),
                     1.0,
                     ((1.0,), (0.0,)),
                     (index, new),
@@ -79,6 +77,20 @@ def spoilt_pairs(records: Sequence[Record], config: RankerConfig) -> list[Judged
                 result.append(pair if chance.random() < 0.5 else pair.swapped)
             new += 1
     return result
+
+
+def _spoilt(kind: str, case: Case, other: str, chance: random.Random) -> list[tuple[str, str, str]]:
+    """Questions, each with a good answer and a spoilt one; none where the kind does not apply."""
+    if kind == REQUESTED:
+        asked = requested(case, chance)
+        return [(asked.question, asked.kept, asked.ignored)] if asked else []
+    if chance.random() < _BRIEF and (first := _SENTENCE.match(case.answer)):
+        case = replace(case, answer=first[0])
+    text = spoil(kind, case, chance)
+    if text is None:
+        return []
+    rivals = dict.fromkeys((case.answer, other))
+    return [(case.question, rival, text) for rival in rivals if rival != text]
 
 
 def whole(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from blender_core.data.spoiling.asked_amount import Amount, asked_amounts, asked_briefly
+from blender_core.comparison.worth.signs.asked import Amount, asked_amounts, asked_briefly
 from blender_core.data.spoiling.case import Case
 from blender_core.data.spoiling.pieces import sentences
 from blender_core.data.spoiling.scripts import unspaced

@@ -7,7 +7,7 @@ import random
 from blender_core.data.spoiling.case import Case
 from blender_core.data.spoiling.pieces import words
 
-__all__ = ["gibberish"]
+__all__ = ["blank", "gibberish", "mojibake"]
 
 _ROWS = ("asdfghjkl", "qwertyuiop", "zxcvbnm", "asdf jkl;", "йцукен", "фывапролд")
 _SIGNS = "!@#$%^&*()_+-=[]{}|;:,.<>?/~`"
@@ -20,6 +20,22 @@ def gibberish(case: Case, chance: random.Random) -> str | None:
     length = max(4, min(_MOST, round(len(case.answer) * chance.uniform(0.3, 1.1))))
     way = chance.choice([_letters, _mashed, _signs, _scrambled, _decoded_wrongly])
     return way(case.answer.strip(), length, chance) or None
+
+
+def blank(_case: Case, chance: random.Random) -> str:
+    """Nothing, or nothing but white space and marks."""
+    return chance.choice(["", "", " ", "\n\n", "…", "-", ".", "—", "\u3000", '""', "```\n```", "*"])
+
+
+def mojibake(case: Case, chance: random.Random) -> str:
+    """The answer decoded wrongly, or with characters lost."""
+    if not case.answer.isascii() and chance.random() < 0.5:
+        return _decoded_wrongly(case.answer, 0, chance)
+    share = chance.uniform(0.04, 0.4)
+    lost = chance.choice(["\ufffd", "\ufffd", "?", "â€™", "Ã©", "□"])
+    return "".join(
+        lost if char.isalpha() and chance.random() < share else char for char in case.answer
+    )
 
 
 def _letters(_answer: str, length: int, chance: random.Random) -> str:

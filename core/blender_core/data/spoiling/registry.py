@@ -14,7 +14,7 @@ from blender_core.data.spoiling.dialogue import prompt_leak, think_only
 from blender_core.data.spoiling.elsewhere import off_topic, other_language
 from blender_core.data.spoiling.facts import changed_names, changed_numbers
 from blender_core.data.spoiling.markup import markup_noise
-from blender_core.data.spoiling.noise import gibberish
+from blender_core.data.spoiling.noise import blank, gibberish, mojibake
 from blender_core.data.spoiling.order import repeated, shuffled
 from blender_core.data.spoiling.padding import contradiction, padded
 from blender_core.data.spoiling.wordy import echo, injected_verdict, saying
@@ -41,6 +41,7 @@ SPOILINGS: Mapping[str, Spoiling] = {
     "other_language": other_language,
     # the answer is damaged
     "cut_off": cut_off,
+    "mojibake": mojibake,
     "shuffled": shuffled,
     "repeated": repeated,
     "padded": padded,
@@ -52,6 +53,8 @@ SPOILINGS: Mapping[str, Spoiling] = {
     "text_without_code": text_without_code,
     "markup_noise": markup_noise,
     "prompt_leak": prompt_leak,
+    # nothing is there
+    "blank": blank,
     # the answer is not as it was asked for
     "ignored_json": ignored_json,
     "ignored_length": ignored_length,
@@ -87,6 +90,6 @@ def spoil(kind: str, case: Case, chance: random.Random) -> str | None:
         text = SPOILINGS[kind](case, chance)
         if text is None:
             return None
-        if text.strip() and text.strip() != case.answer.strip():
+        if (text.strip() or kind == "blank") and text.strip() != case.answer.strip():
             return text
     return None
