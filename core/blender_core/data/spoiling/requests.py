@@ -76,8 +76,10 @@ def requested(case: Case, chance: random.Random) -> Requested | None:
     None where the answer has too few sentences, or something that is no prose.
 
     >>> case = Case("What is rain?", "It is water. It falls. It comes from clouds. It is wet.")
-    >>> requested(case, random.Random(1)).question
-    'What is rain? 3 sentences, please.'
+    >>> requested(case, random.Random(4)).question
+    'What is rain? Answer in 2 sentences.'
+    >>> requested(case, random.Random(4)).kept
+    'It is water. It falls.'
     """
     text = case.answer.strip()
     said = [sentence.strip() for sentence in sentences(text) if sentence.strip()]
@@ -86,7 +88,7 @@ def requested(case: Case, chance: random.Random) -> Requested | None:
     asking = _ASKING[case.spoken]
     glue = "" if case.spoken in {"ja", "zh"} else " "
     way = chance.randrange(3)
-    number = chance.randint(1, min(4, len(said) - 1)) if way == 0 else chance.randint(2, 4)
+    number = chance.randint(2, min(4, len(said) - 1)) if way == 0 else chance.randint(2, 4)
     question = case.question.rstrip() + " " + chance.choice(asking[way]).format(n=number)
     few, many = said[:number], said[: max(_LEAST, min(_MOST, number + chance.randint(2, 8)))]
     if way == 2:
