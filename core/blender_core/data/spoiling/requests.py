@@ -76,9 +76,9 @@ def requested(case: Case, chance: random.Random) -> Requested | None:
     None where the answer has too few sentences, or something that is no prose.
 
     >>> case = Case("What is rain?", "It is water. It falls. It comes from clouds. It is wet.")
-    >>> requested(case, random.Random(4)).question
+    >>> requested(case, random.Random(2)).question
     'What is rain? Answer in 2 sentences.'
-    >>> requested(case, random.Random(4)).kept
+    >>> requested(case, random.Random(2)).kept
     'It is water. It falls.'
     """
     text = case.answer.strip()
