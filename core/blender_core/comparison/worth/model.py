@@ -19,6 +19,10 @@ _BAG_SIZES = (8, 8, 4)
 _BAG_ROWS = (CHARACTER_ROWS, CHARACTER_ROWS, PAIR_ROWS)
 
 
+_VECTOR_DROP_OUT = 0.7
+"""Of the vectors, for quality: judges' verdicts are few, and these are thousands of numbers."""
+
+
 class WorthHead(nn.Module):
     """``worth = quality - softplus(fault)``.
 
@@ -46,13 +50,17 @@ class WorthHead(nn.Module):
         )
         for bag in self.bags.parameters():
             nn.init.normal_(bag, std=0.1)
-        seen = VECTORS * hidden
-        self.style = nn.Linear(len(FIGURES), 1, bias=False)
-        self.quality = _network(len(FIGURES) + seen, width, drop_out)
-        self.fault = _network(len(FIGURES) + seen + sum(_BAG_SIZES), width, drop_out)
-        nn.init.zeros_(self.style.weight)
+        seen = len(FIGURES) + VECTORS * hidden
+        told = len(FIGURES) + sum(_BAG_SIZES)
         self.drop_out = drop_out
         self.width = width
+        self._thin = nn.Dropout(drop_out)
+        self._thinner = nn.Dropout(_VECTOR_DROP_OUT)
+        self.style = nn.Linear(len(FIGURES), 1, bias=False)
+        self.quality = _network(seen, width, drop_out)
+        self.signs = nn.Linear(told, 1)
+        self.fault = _network(seen + sum(_BAG_SIZES), width, drop_out)
+        nn.init.zeros_(self.style.weight)
 
     @property
     def is_scaled(self) -> bool:
@@ -69,10 +77,14 @@ class WorthHead(nn.Module):
     def forward(self, inputs: WorthInputs) -> tuple[Tensor, Tensor]:
         """Quality and the weight of the fault, float32[n] each; worth is their difference."""
         figures = ((inputs.figures - self.mean) / self.scale).clamp(-FIGURE_CLIP, FIGURE_CLIP)
-        bags = [bag(*rows) for bag, rows in zip(self.bags, inputs.grams, strict=True)]
-        seen = torch.cat([figures, inputs.vectors], dim=1)
+        bags = torch.cat(
+            [10.0 * bag(*rows) for bag, rows in zip(self.bags, inputs.grams, strict=True)], dim=1
+        )
+        thin = self._thin(figures)
+        seen = torch.cat([thin, self._thinner(inputs.vectors)], dim=1)
         quality = self.style(figures) + self.quality(seen)
-        fault = self.fault(torch.cat([seen, *(10.0 * bag for bag in bags)], dim=1))
+        seen = torch.cat([thin, self._thin(inputs.vectors), bags], dim=1)
+        fault = self.signs(torch.cat([figures, bags], dim=1)) + self.fault(seen)
         return quality.squeeze(1), nn.functional.softplus(fault).squeeze(1)
 
     def worth(self, inputs: WorthInputs) -> Tensor:
@@ -104,6 +116,4 @@ def _network(size: int, width: int, drop_out: float) -> nn.Sequential:
     last = nn.Linear(width, 1)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(
-        nn.Dropout(drop_out), nn.Linear(size, width), nn.GELU(), nn.Dropout(drop_out), last
-    )
+    return nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Dropout(drop_out), last)
