@@ -6,6 +6,7 @@ Everything here is immutable and knows nothing of models.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +54,8 @@ class Ranking:
         goal: what was to be found: ``"best"``, ``"order"``, or which k texts are the best.
         calibrator: what turns margins into probabilities, if the ranker has one.
         left_out: candidates that a cheaper ranker kept from being compared (`ShortlistRanker`).
+        score_parts: of what the scores are sums, where that is known: one number a candidate by
+            what it comes from, ``text`` and ``members`` (`PriorRanker`).
     """
 
     candidates: tuple[Candidate, ...]
@@ -65,6 +68,7 @@ class Ranking:
     goal: Goal = "best"
     calibrator: Calibrator | None = field(default=None, repr=False)
     left_out: frozenset[int] = frozenset()
+    score_parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def best(self) -> Candidate:
