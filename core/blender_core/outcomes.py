@@ -231,12 +231,22 @@ class Blend:
     sources: tuple[str, ...]
     verdict: Verdict
 
+    def _told_parts(self) -> dict[str, Any]:
+        """The parts of the scores, by part and name, where they are known."""
+        candidates, parts = self.ranking.candidates, self.ranking.score_parts
+        named = {
+            part: {name_of(candidates, i): number for i, number in enumerate(numbers)}
+            for part, numbers in parts.items()
+        }
+        return {"score_parts": named} if named else {}
+
     def report(self) -> dict[str, Any]:
         """How it came about, in plain JSON: no text but a rejected one, None for NaN."""
         candidates, ranking = self.ranking.candidates, self.ranking
         return {
             "order": [name_of(candidates, place) for place in ranking.order],
             "scores": {name_of(candidates, i): score for i, score in enumerate(ranking.scores)},
+            **self._told_parts(),
             "passes": ranking.passes,
             "stopped_because": ranking.stopped_because,
             "probability_best": {

@@ -12,12 +12,11 @@ from blender_core.belief.outcome import Outcome
 from blender_core.errors import CheckpointError, InputError
 from blender_core.json_values import parsed
 from blender_core.validation import reason, sentences
-from blender_core.writing import whole_file
 
 if TYPE_CHECKING:
     from blender_core.belief.member_prior import MemberPrior
 
-__all__ = ["read", "written"]
+__all__ = ["read", "text_of"]
 
 _FORMAT = "blended-llm/member-prior"
 
@@ -51,12 +50,8 @@ class _File(_Strict):
     outcomes: list[_Outcome]
 
 
-def written(prior: MemberPrior, path: Path) -> None:
-    """Write the file whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def text_of(prior: MemberPrior) -> bytes:
+    """What the file holds: the same for the same prior."""
     outcomes = [
         {key: part for key, part in one._asdict().items() if part is not None}
         for one in prior.outcomes
@@ -71,8 +66,7 @@ def written(prior: MemberPrior, path: Path) -> None:
         "kind_spread": prior.kind_spread,
     }
     text = json.dumps({**head, "outcomes": outcomes}, indent=1, allow_nan=False)
-    with whole_file(path) as file:
-        file.write(f"{text}\n".encode())
+    return f"{text}\n".encode()
 
 
 def read(path: Path) -> MemberPrior:

@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 
 from blender_core.belief.outcome import Outcome, checked, summed, table_of
 from blender_core.belief.strengths import Strengths, Table, fitted, likeliest_spreads
 from blender_core.errors import InputError
+from blender_core.writing import whole_file
 
 __all__ = ["MemberPrior", "Standing"]
 
@@ -180,9 +182,17 @@ class MemberPrior:
         Raises:
             OSError: it cannot be written.
         """
-        from blender_core.belief.member_file import written
+        from blender_core.belief.member_file import text_of
 
-        written(self, Path(path))
+        with whole_file(Path(path)) as file:
+            file.write(text_of(self))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Short, and another one for a prior that says anything else."""
+        from blender_core.belief.member_file import text_of
+
+        return sha256(text_of(self)).hexdigest()[:12]
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> MemberPrior:
