@@ -27,7 +27,7 @@ class Standing:
 
     Attributes:
         member: its name.
-        strength: in logits, against a member of average strength.
+        strength: in logits, against the mean of all who are known.
         error: its standard error: two of them either way hold the truth with 95 %.
         comparisons: how many of it are known.
     """

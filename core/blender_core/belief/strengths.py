@@ -63,9 +63,10 @@ class Strengths:
 
     Attributes:
         overall: float64[M], the mean is 0.
-        overall_errors: float64[M], standard errors.
+        overall_errors: float64[M], standard errors of how far each is from the mean of all M: how
+            strong all are together, no comparison tells.
         by_kind: of each kind, float64[m] for the members of its table.
-        kind_errors: likewise.
+        kind_errors: likewise, from the mean of these m.
         evidence: log-probability of the tables under the spreads, up to a constant.
     """
 
@@ -120,11 +121,11 @@ def fitted(
     for kind, own, inverse in zip(kinds, special, inverses, strict=True):
         told = spreads[np.ix_(kind.members, kind.members)]
         wide = inverse + nearer**2 * (inverse @ told @ inverse)
-        errors.append(np.sqrt(np.diag(wide)))
+        errors.append(_errors(wide))
         away = own - overall[kind.members]
         evidence += kind.log_likelihood(own) - 0.5 * nearer * away @ away
         evidence += 0.5 * np.linalg.slogdet(inverse)[1] - len(own) * np.log(kind_spread)
-    return Strengths(overall, np.sqrt(np.diag(spreads)), special, errors, float(evidence))
+    return Strengths(overall, _errors(spreads), special, errors, float(evidence))
 
 
 def _curves(
@@ -179,6 +180,14 @@ def _likeliest(evidence: Callable[[float], float]) -> float:
         options={"xatol": 0.05},
     )
     return float(np.exp(found.x))
+
+
+def _errors(covariance: Floats) -> Floats:
+    """float64[m]: standard errors of differences from the mean, given the covariances."""
+    count = len(covariance)
+    centring = np.eye(count) - np.full((count, count), 1.0 / max(count, 1))
+    errors: Floats = np.sqrt(np.maximum(np.diag(centring @ covariance @ centring), 0.0))
+    return errors
 
 
 def _share(strengths: Floats) -> Floats:

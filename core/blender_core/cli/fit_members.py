@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_members"]
 
+_KINDS = 6
+"""A wider table would not fit a terminal."""
+
 
 def fit_members(
     file: judged.File,
@@ -92,6 +95,9 @@ def _view(prior: MemberPrior) -> Any:
     table.add_column("member", overflow="fold")
     for name in ("strength", "95 % interval", "comparisons"):
         table.add_column(name, justify="right")
+    shown = prior.kinds[:_KINDS]
+    for kind in shown:
+        table.add_column(plain(one_line(kind)), justify="right", overflow="fold")
     for one in prior.standings():
         low, high = one.strength - 1.96 * one.error, one.strength + 1.96 * one.error
         table.add_row(
@@ -99,5 +105,6 @@ def _view(prior: MemberPrior) -> Any:
             f"{one.strength:+.2f}",
             f"{low:+.2f} to {high:+.2f}",
             f"{one.comparisons:.0f}",
+            *(f"{prior.strength(one.member, kind):+.2f}" for kind in shown),
         )
     return table
