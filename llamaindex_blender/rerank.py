@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from typing_extensions import Self
 
+from blender_core.belief.member_prior import MemberPrior
+from blender_core.candidates import Candidate
 from blender_core.errors import InputError
 from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import aggregation_named
@@ -32,6 +35,7 @@ from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import active_for, schedule_named
 from blender_core.ranking.shipped import shared, shipped_pair_ranker
+from llamaindex_blender.responses import ResponseNode
 
 __all__ = ["PairRankerRerank"]
 
@@ -63,6 +67,9 @@ class PairRankerRerank(BaseNodePostprocessor):
         aggregation: how comparisons become scores, by name; for pairwise rankers.
         min_margin: drops nodes that the best one beats by more than this logit (mean of both
             orders); None drops none.
+        members_prior: what is known of those who gave the responses, by their names, a
+            `MemberPrior` or the path of its file, as ``blended-llm fit-members`` writes it; it
+            counts beside what the ranker says. Of nodes that are no `ResponseNode`, nothing is.
 
     Raises:
         ValidationError: unknown schedule or aggregation, or one that the ranker has no use for;
@@ -78,6 +85,9 @@ class PairRankerRerank(BaseNodePostprocessor):
     aggregation: str = Field(default="max_logits", description="How comparisons become scores.")
     min_margin: float | None = Field(
         default=None, ge=0, description="Drops nodes that the best beats by more than this logit."
+    )
+    members_prior: MemberPrior | str | Path | None = Field(
+        default=None, description="What is known of those who responded, or its file."
     )
     _loading: tuple[tuple[Any, ...], Ranker] | None = PrivateAttr(default=None)
 
@@ -115,10 +125,12 @@ class PairRankerRerank(BaseNodePostprocessor):
     @property
     def ranking(self) -> Ranker:
         """What compares, by the settings as they are now; loaded when it is first asked."""
-        settings = (self.ranker, self.model, self.schedule, self.aggregation)
+        given = self.members_prior
+        settings = (self.ranker, self.model, self.schedule, self.aggregation, given)
         if self._loading is None or self._loading[0] != settings:
             loaded_as_it_is = self.model is None and not self._asks_otherwise
-            ranker = shared(self.ranker) if loaded_as_it_is else LaterRanker(Once(self._load))
+            ranker = self.ranker if loaded_as_it_is else LaterRanker(Once(self._load))
+            ranker = shared(ranker, None if given is None else MemberPrior.of(given))
             self._loading = settings, ranker
         return self._loading[1]
 
@@ -145,7 +157,7 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = self.ranking.rank(reranking.query, _texts(nodes))
+                ranking = self.ranking.rank(reranking.query, _answers(nodes))
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -155,7 +167,7 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = await self.ranking.arank(reranking.query, _texts(nodes))
+                ranking = await self.ranking.arank(reranking.query, _answers(nodes))
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -221,8 +233,14 @@ def _reported(
         dispatcher.event(ReRankEndEvent(nodes=reranking.nodes))
 
 
-def _texts(nodes: list[NodeWithScore]) -> list[str]:
-    return [node.node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes]
+def _answers(nodes: list[NodeWithScore]) -> list[Candidate]:
+    return [
+        Candidate(
+            one.node.get_content(metadata_mode=MetadataMode.NONE),
+            source=one.node.name if isinstance(one.node, ResponseNode) else None,
+        )
+        for one in nodes
+    ]
 
 
 def _ranked(

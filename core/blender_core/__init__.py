@@ -9,6 +9,7 @@ from blender_core.lazy import lazy
 
 if TYPE_CHECKING:
     from blender_core.belief.calibrator import Calibrator
+    from blender_core.belief.member_prior import MemberPrior
     from blender_core.blend import Blender
     from blender_core.candidates import Candidate, Pair, Task
     from blender_core.errors import BlenderError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from blender_core.ranking.joint_ranker import JointRanker
     from blender_core.ranking.pair_ranker import PairRanker
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
+    from blender_core.ranking.prior_ranker import PriorRanker
     from blender_core.ranking.ranker import Ranker
     from blender_core.ranking.schedules import Active, Bubble, Full, Knockout, Reference
     from blender_core.ranking.shortlist_ranker import ShortlistRanker
@@ -37,9 +39,11 @@ _HOME = {
     "GenFuser": "fusion.gen_fuser",
     "JointRanker": "ranking.joint_ranker",
     "Knockout": "ranking.schedules",
+    "MemberPrior": "belief.member_prior",
     "Pair": "candidates",
     "PairRanker": "ranking.pair_ranker",
     "PointwiseRanker": "ranking.pointwise_ranker",
+    "PriorRanker": "ranking.prior_ranker",
     "Ranker": "ranking.ranker",
     "Ranking": "outcomes",
     "Reference": "ranking.schedules",
@@ -63,9 +67,11 @@ __all__ = [
     "GenFuser",
     "JointRanker",
     "Knockout",
+    "MemberPrior",
     "Pair",
     "PairRanker",
     "PointwiseRanker",
+    "PriorRanker",
     "Ranker",
     "Ranking",
     "Reference",

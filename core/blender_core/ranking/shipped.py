@@ -9,6 +9,9 @@ from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.ranker import Ranker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from blender_core.belief.member_prior import MemberPrior
     from blender_core.ranking.pair_ranker import PairRanker
 
 __all__ = ["load_ahead", "shared", "shared_pair_ranker", "shipped_pair_ranker"]
@@ -30,9 +33,24 @@ _pair_ranker = Once(_load_pair_ranker)
 _joint_ranker = Once(_load_joint_ranker)
 
 
-def shared(ranker: Ranker | None) -> Ranker:
-    """A ranker fit for many callers at a time: the one given, or the shipped `JointRanker()`."""
-    return LaterRanker(_joint_ranker) if ranker is None else joined(ranker)
+def shared(
+    ranker: Ranker | None,
+    prior: MemberPrior | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Ranker:
+    """A ranker fit for many callers at a time: the one given, or the shipped `JointRanker()`.
+
+    Args:
+        ranker: the one given.
+        prior: what is known of members, to be added; see `PriorRanker`.
+        names: likewise.
+    """
+    fit = LaterRanker(_joint_ranker) if ranker is None else joined(ranker)
+    if prior is None:
+        return fit
+    from blender_core.ranking.prior_ranker import PriorRanker
+
+    return PriorRanker(fit, prior, names)
 
 
 def shared_pair_ranker(ranker: Ranker | None) -> Ranker:
