@@ -53,6 +53,8 @@ class Ranking:
         goal: what was to be found: ``"best"``, ``"order"``, or which k texts are the best.
         calibrator: what turns margins into probabilities, if the ranker has one.
         left_out: candidates that a cheaper ranker kept from being compared (`ShortlistRanker`).
+        absolute: whether a score is the probability, 0 to 1, that the candidate is good by
+            itself, whoever it stands beside (`PassageRanker`).
     """
 
     candidates: tuple[Candidate, ...]
@@ -65,6 +67,7 @@ class Ranking:
     goal: Goal = "best"
     calibrator: Calibrator | None = field(default=None, repr=False)
     left_out: frozenset[int] = frozenset()
+    absolute: bool = False
 
     @property
     def best(self) -> Candidate:
