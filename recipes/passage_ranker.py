@@ -54,8 +54,8 @@ def main(data: Annotated[Path, typer.Argument(help="The folder of the records.")
     parts = {part: _tasks(list(_asked(data / f"{part}.jsonl.gz")), ranker) for part in PARTS}
     mixed = ranker.figures(parts[PARTS[0]]["mixed"])
     fitted = _fit([mixed, ranker.figures(written)])
-    print("weights and bias:", fitted.round(2), "of wikipedia alone:", _fit([mixed]).round(2))
-    print("temperature:", round(_temperature(mixed, fitted), 2))
+    typer.echo(f"weights and bias: {fitted.round(2)}, of Wikipedia alone: {_fit([mixed]).round(2)}")
+    typer.echo(f"temperature: {_temperature(mixed, fitted):.2f}")
     _measure("handbooks, fitted on", written, ranker, fitted)
     for part, kinds in parts.items():
         for kind, tasks in kinds.items():
@@ -66,10 +66,10 @@ def _measure(name: str, tasks: list[Task], ranker: PassageRanker, fitted: Figure
     figures = ranker.figures(tasks)
     cosines = [one[:, 0] for one in figures]
     words = [c + 0.2 * _all_words(task) for c, task in zip(cosines, tasks, strict=True)]
-    print(
-        f"{name}: right passage first of {len(tasks)}: cosine {_first(cosines):.3f},",
-        f"with names {_first([one @ fitted[:2] for one in figures]):.3f},",
-        f"with all words {_first(words):.3f}; {_reliability(figures, fitted)}",
+    typer.echo(
+        f"{name}: right passage first of {len(tasks)}: cosine {_first(cosines):.3f}, "
+        f"with names {_first([one @ fitted[:2] for one in figures]):.3f}, "
+        f"with all words {_first(words):.3f}; {_reliability(figures, fitted)}"
     )
 
 
@@ -113,8 +113,10 @@ def _parts(text: str) -> list[str]:
 
 
 def _tasks(asked: list[Asked], ranker: PassageRanker) -> dict[str, list[Task]]:
-    """Tasks whose first passage is the right one: beside others of the same article, those of
-    other articles that are closest to the question, or some of both.
+    """Tasks whose first passage is the right one.
+
+    Beside it are others of the same article, those of other articles that are closest to the
+    question, or some of both.
     """
     everything = [(place, text) for place, one in enumerate(asked) for text in one.passages]
     owners = np.array([place for place, _ in everything])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from blender_core.ranking.consensus_ranker import ConsensusRanker
     from blender_core.ranking.joint_ranker import JointRanker
     from blender_core.ranking.pair_ranker import PairRanker
+    from blender_core.ranking.passage_ranker import PassageRanker
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
     from blender_core.ranking.ranker import Ranker
     from blender_core.ranking.schedules import Active, Bubble, Full, Knockout, Reference
@@ -39,6 +40,7 @@ _HOME = {
     "Knockout": "ranking.schedules",
     "Pair": "candidates",
     "PairRanker": "ranking.pair_ranker",
+    "PassageRanker": "ranking.passage_ranker",
     "PointwiseRanker": "ranking.pointwise_ranker",
     "Ranker": "ranking.ranker",
     "Ranking": "outcomes",
@@ -65,6 +67,7 @@ __all__ = [
     "Knockout",
     "Pair",
     "PairRanker",
+    "PassageRanker",
     "PointwiseRanker",
     "Ranker",
     "Ranking",
