@@ -17,6 +17,7 @@ __all__ = ["ranked_nodes"]
 
 _RANK = "blend_rank"
 _WIN_PROBABILITY = "blend_win_probability"
+_OURS = (_RANK, _WIN_PROBABILITY)
 _RETRIEVAL_SCORE = "retrieval_score"
 """LlamaIndex's own name for it; where a node has one already, that one stays."""
 
@@ -64,14 +65,16 @@ def _told(
     given: NodeWithScore, told: dict[str, Any], score: float, keep_retrieval_score: bool
 ) -> NodeWithScore:
     node = given.node
-    if keep_retrieval_score and given.score is not None and _RETRIEVAL_SCORE not in node.metadata:
+    kept = {key: value for key, value in node.metadata.items() if key not in _OURS}
+    hidden = [*_OURS]
+    if keep_retrieval_score and given.score is not None and _RETRIEVAL_SCORE not in kept:
         told[_RETRIEVAL_SCORE] = given.score
+        hidden.append(_RETRIEVAL_SCORE)
     excluded = {
-        name: [*(key for key in getattr(node, name) if key not in told), *told]
+        name: [*(key for key in getattr(node, name) if key not in hidden), *hidden]
         for name in ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
     }
-    metadata = {k: v for k, v in node.metadata.items() if k not in (_RANK, _WIN_PROBABILITY)}
-    again = node.model_copy(update={"metadata": {**metadata, **told}, **excluded})
+    again = node.model_copy(update={"metadata": {**kept, **told}, **excluded})
     return NodeWithScore(node=again, score=float(score))
 
 

@@ -78,7 +78,8 @@ def test_a_score_is_a_probability_and_means_something_alone(ranker):
     question = "Which port does the admin console use?"
     together = ranker.rank(question, [TEA, CONSOLE])
     assert together.absolute
-    assert together.scores[1] > 0.5 > 0.1 > together.scores[0] > 0.0
+    assert together.scores[1] > 0.5
+    assert 0.0 < together.scores[0] < 0.1
     for place, passage in enumerate([TEA, CONSOLE]):
         [alone] = ranker.rank(question, [passage]).scores
         assert alone == pytest.approx(together.scores[place], abs=1e-5)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PassageRanker", "named_share"]
 
-_COSINE_WEIGHT = 7.8
-_NAMED_WEIGHT = 0.22
-_BIAS = -3.9
-_TEMPERATURE = 1.0
+_COSINE_WEIGHT = 6.8
+_NAMED_WEIGHT = 1.0
+_BIAS = -3.1
+_TEMPERATURE = 0.94
 """Fitted by ``python -m recipes.passage_ranker``; see docs/ranking.md."""
 
 _LEAST_IDF = 0.1
@@ -44,9 +44,10 @@ class PassageRanker(Ranker):
     not know as whole words, and so hardly tells apart; those that few candidates have count most.
     Common words in common do not count, as they mislead as often as they help.
 
-    A score is the probability that the passage is relevant, 0 to 1, and means the same for one
-    passage as for many. The matrix holds differences of its logits. Of a passage of more than
-    20,000 characters the first and the last 10,000 are read, of a question the first 256 tokens.
+    A score is the probability that the passage is relevant, 0 to 1, where every second one is. It
+    hardly depends on the other candidates, and means the same for a single one. The matrix holds
+    differences of its logits. Of a passage of more than 20,000 characters the first and the last
+    10,000 are read, of a question the first 256 tokens.
 
     Args:
         encoder: of sentences; None is the one that comes with the package.
