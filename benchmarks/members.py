@@ -97,7 +97,7 @@ def lists(files: Sequence[Path], most: int) -> dict[str, list[Record]]:
 def ranked(
     records: Sequence[Record], ranker: str, file: Path | None
 ) -> Mapping[str, Sequence[float]]:
-    """The ranker's utilities of each record's answers, by its id; those in the file are not anew."""
+    """The ranker's utilities of each record's answers, by id; those in the file are kept."""
     known: dict[str, Sequence[float]] = {}
     if file is not None and file.exists():
         known = {one["id"]: one["u"] for one in map(json.loads, file.open())}

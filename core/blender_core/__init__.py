@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from blender_core.ranking.consensus_ranker import ConsensusRanker
     from blender_core.ranking.joint_ranker import JointRanker
     from blender_core.ranking.pair_ranker import PairRanker
+    from blender_core.ranking.passage_ranker import PassageRanker
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
     from blender_core.ranking.prior_ranker import PriorRanker
     from blender_core.ranking.ranker import Ranker
@@ -42,6 +43,7 @@ _HOME = {
     "MemberPrior": "belief.member_prior",
     "Pair": "candidates",
     "PairRanker": "ranking.pair_ranker",
+    "PassageRanker": "ranking.passage_ranker",
     "PointwiseRanker": "ranking.pointwise_ranker",
     "PriorRanker": "ranking.prior_ranker",
     "Ranker": "ranking.ranker",
@@ -70,6 +72,7 @@ __all__ = [
     "MemberPrior",
     "Pair",
     "PairRanker",
+    "PassageRanker",
     "PointwiseRanker",
     "PriorRanker",
     "Ranker",

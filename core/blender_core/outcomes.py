@@ -56,6 +56,8 @@ class Ranking:
         left_out: candidates that a cheaper ranker kept from being compared (`ShortlistRanker`).
         score_parts: of what the scores are sums, where that is known: one number a candidate by
             what it comes from, ``text`` and ``members`` (`PriorRanker`).
+        absolute: whether a score is the probability, 0 to 1, that the candidate is good by
+            itself, whoever it stands beside (`PassageRanker`).
     """
 
     candidates: tuple[Candidate, ...]
@@ -69,6 +71,7 @@ class Ranking:
     calibrator: Calibrator | None = field(default=None, repr=False)
     left_out: frozenset[int] = frozenset()
     score_parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+    absolute: bool = False
 
     @property
     def best(self) -> Candidate:
