@@ -41,7 +41,7 @@ def ranked_nodes(
         score = ranking.scores[place] if ranking.absolute else min(score, chance)
         if min_margin is not None and margins[best, place] > min_margin:
             continue
-        told = {_RANK: ranking.ranks[place]}
+        told: dict[str, float] = {_RANK: ranking.ranks[place]}
         if len(nodes) > 1 and place not in ranking.left_out:
             told[_WIN_PROBABILITY] = chance
         yield _told(nodes[place], told, score, keep_retrieval_score)

@@ -113,7 +113,7 @@ def fitted(
         if longest < _TOLERANCE:
             break
     _, inverses, center = _curves(overall, special, plain, kinds, near, nearer)
-    spreads = np.linalg.inv(center)
+    spreads = np.asarray(np.linalg.inv(center), dtype=np.float64)
     errors = []
     evidence = plain.log_likelihood(overall[plain.members])
     evidence -= 0.5 * (near * overall @ overall + np.linalg.slogdet(center)[1])
