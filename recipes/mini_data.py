@@ -56,8 +56,16 @@ def write_parts(data: Path, folder: Path) -> None:
                 if (place in held_out) is is_dev:
                     stream.write(json.dumps(record, ensure_ascii=False) + "\n")
             if not is_dev:
-                stream.write(OWN.read_text(encoding="utf-8") * OWN_TIMES)
+                stream.writelines(_own())
     part.rename(folder)
+
+
+def _own() -> Iterable[str]:
+    lines = OWN.read_text(encoding="utf-8").splitlines()
+    for time in range(1, OWN_TIMES + 1):
+        for line in lines:
+            record = json.loads(line)
+            yield json.dumps(record | {"id": f"{record['id']}-{time}"}, ensure_ascii=False) + "\n"
 
 
 def _sample(data: Path) -> Iterable[dict[str, Any]]:

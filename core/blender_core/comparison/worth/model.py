@@ -19,17 +19,14 @@ _BAG_SIZES = (8, 8, 4)
 _BAG_ROWS = (CHARACTER_ROWS, CHARACTER_ROWS, PAIR_ROWS)
 
 
-_VECTOR_DROP_OUT = 0.7
-"""Of the vectors, for quality: judges' verdicts are few, and these are thousands of numbers."""
-
-
 class WorthHead(nn.Module):
     """``worth = quality - softplus(fault)``.
 
     Two networks, as they learn from different things. Quality is what judges prefer among answers
-    that all are answers. Fault is what no judge has to be asked about: a refusal, a text to
-    another question, words in no order. It can only take away, and where it finds nothing it does
-    not matter.
+    that all are answers; of the encoder it is told only how near question and answer are, as
+    thousands of numbers learnt from the few questions that were judged do not help on others.
+    Fault is what no judge has to be asked about: a refusal, a text to another question, words in
+    no order. It can only take away, and where it finds nothing it does not matter.
 
     Args:
         hidden: size of the encoder's vectors.
@@ -55,9 +52,8 @@ class WorthHead(nn.Module):
         self.drop_out = drop_out
         self.width = width
         self._thin = nn.Dropout(drop_out)
-        self._thinner = nn.Dropout(_VECTOR_DROP_OUT)
         self.style = nn.Linear(len(FIGURES), 1, bias=False)
-        self.quality = _network(seen, width, drop_out)
+        self.quality = _network(len(FIGURES), width, drop_out)
         self.signs = nn.Linear(told, 1)
         self.fault = _network(seen + sum(_BAG_SIZES), width, drop_out)
         nn.init.zeros_(self.style.weight)
@@ -81,8 +77,7 @@ class WorthHead(nn.Module):
             [10.0 * bag(*rows) for bag, rows in zip(self.bags, inputs.grams, strict=True)], dim=1
         )
         thin = self._thin(figures)
-        seen = torch.cat([thin, self._thinner(inputs.vectors)], dim=1)
-        quality = self.style(figures) + self.quality(seen)
+        quality = self.style(figures) + self.quality(thin)
         seen = torch.cat([thin, self._thin(inputs.vectors), bags], dim=1)
         fault = self.signs(torch.cat([figures, bags], dim=1)) + self.fault(seen)
         return quality.squeeze(1), nn.functional.softplus(fault).squeeze(1)
