@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from blender_core.lazy import lazy
 
 if TYPE_CHECKING:
-    from blender_core.evaluation.sense.battery import Trial, battery
     from blender_core.evaluation.sense.kinds import KINDS, Kind
     from blender_core.evaluation.sense.result import Outcome, Sense, Share
     from blender_core.evaluation.sense.running import run_sense
+    from blender_core.evaluation.sense.trials import Trial, battery
 
 _HOME = {
     "KINDS": "kinds",
@@ -23,8 +23,8 @@ _HOME = {
     "Outcome": "result",
     "Sense": "result",
     "Share": "result",
-    "Trial": "battery",
-    "battery": "battery",
+    "Trial": "trials",
+    "battery": "trials",
     "run_sense": "running",
 }
 

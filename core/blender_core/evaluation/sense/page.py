@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 from blender_core.evaluation.page import page, table, text
-from blender_core.evaluation.sense.battery import SETTINGS
 from blender_core.evaluation.sense.cases import LANGUAGES, LENGTHS
 from blender_core.evaluation.sense.kinds import KINDS
 from blender_core.evaluation.sense.result import Sense, Share
+from blender_core.evaluation.sense.trials import SETTINGS
 
 __all__ = ["HEAD", "LANGUAGE_HEAD", "kind_rows", "language_row", "mean_rows", "sense_page"]
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from blender_core.evaluation.sense.battery import SETTINGS, Trial
 from blender_core.evaluation.sense.cases import LANGUAGES, LENGTHS
 from blender_core.evaluation.sense.kinds import KINDS
+from blender_core.evaluation.sense.trials import SETTINGS, Trial
 
 __all__ = ["Outcome", "Sense", "Share"]
+
+_AXES = ("kind", "length", "setting", "language")
 
 _Z = 1.959963984540054
 """Of a 95 % interval."""
@@ -46,7 +49,8 @@ class Share:
         middle = p + _Z**2 / (2 * n)
         half = _Z * math.sqrt(p * (1 - p) / n + (_Z / (2 * n)) ** 2)
         scale = 1 + _Z**2 / n
-        return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+        # By rounding, the share of 0 or of all would lie beside its interval.
+        return min(p, (middle - half) / scale), max(p, (middle + half) / scale)
 
     def as_value(self) -> dict[str, float]:
         """As JSON takes it."""
@@ -70,7 +74,7 @@ class Outcome:
     preferred: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sense:
     """What a ranker made of the whole battery.
 
@@ -79,6 +83,16 @@ class Sense:
     """
 
     outcomes: tuple[Outcome, ...] = field(repr=False)
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, str, str, str], Share]:
+        """The shares by kind, length, setting and language."""
+        found: dict[tuple[str, str, str, str], list[float]] = {}
+        for one in self.outcomes:
+            trial = one.trial
+            cell = trial.kind, trial.length, trial.setting, trial.language
+            found.setdefault(cell, []).append(one.credit)
+        return {cell: Share(math.fsum(credit), len(credit)) for cell, credit in found.items()}
 
     def share(
         self,
@@ -93,15 +107,15 @@ class Sense:
         Returns:
             None where there is no such trial.
         """
+        wanted = (kind, length, setting, language)
         found = [
-            one.credit
-            for one in self.outcomes
-            if kind in (None, one.trial.kind)
-            and length in (None, one.trial.length)
-            and setting in (None, one.trial.setting)
-            and language in (None, one.trial.language)
+            share
+            for cell, share in self.cells.items()
+            if all(name in (None, part) for name, part in zip(wanted, cell, strict=True))
         ]
-        return Share(math.fsum(found), len(found)) if found else None
+        if not found:
+            return None
+        return Share(math.fsum(one.right for one in found), sum(one.count for one in found))
 
     def mean(
         self,
@@ -136,18 +150,6 @@ class Sense:
 
     def as_value(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
-        wanted = [
-            (kind, length, setting, language)
-            for kind in KINDS
-            for length in LENGTHS
-            for setting in SETTINGS
-            for language in LANGUAGES
-        ]
-        cells = []
-        for kind, length, setting, language in wanted:
-            names = {"kind": kind, "length": length, "setting": setting, "language": language}
-            if share := self.share(**names):
-                cells.append({**names, **share.as_value()})
         return {
             "mean": self.mean(),
             "knowledge": self.mean(knowledge=True),
@@ -160,5 +162,8 @@ class Sense:
                 for name, kind in KINDS.items()
                 if (share := self.share(kind=name)) is not None
             },
-            "cells": cells,
+            "cells": [
+                {**dict(zip(_AXES, cell, strict=True)), **share.as_value()}
+                for cell, share in self.cells.items()
+            ],
         }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from blender_core.errors import ModelOutputError
-from blender_core.evaluation.sense.battery import Trial, battery
 from blender_core.evaluation.sense.result import Outcome, Sense
+from blender_core.evaluation.sense.trials import Trial, battery
 from blender_core.outcomes import Ranking
 from blender_core.ranking.ranker import Ranker
 
