@@ -8,19 +8,19 @@ from blender_core.data.spoiling.case import Case, Spoiling
 from blender_core.data.spoiling.pieces import words
 from blender_core.data.spoiling.wording import said
 
-__all__ = ["echo", "injected_verdict", "saying"]
+__all__ = ["as_typed", "echo", "injected_verdict", "saying"]
 
 
 def saying(kind: str) -> Spoiling:
     """A spoiling that says something of one kind instead of the answer."""
 
     def spoiling(case: Case, chance: random.Random) -> str:
-        return _as_typed(said(kind, case, chance), chance)
+        return as_typed(said(kind, case, chance), chance)
 
     return spoiling
 
 
-def _as_typed(text: str, chance: random.Random) -> str:
+def as_typed(text: str, chance: random.Random) -> str:
     """Sometimes without a full stop, in lower case or with another apostrophe."""
     if chance.random() < 0.1:
         text = text.rstrip(".。!")
