@@ -45,7 +45,6 @@ def spoilt_pairs(records: Sequence[Record], config: RankerConfig) -> list[Judged
     Raises:
         InputError: there is no such kind of spoiling.
     """
-    chance = random.Random(config.seed)
     by_source: dict[tuple[str | None, str | None], list[Record]] = {}
     for record in records:
         by_source.setdefault(_home(record), []).append(record)
@@ -55,9 +54,10 @@ def spoilt_pairs(records: Sequence[Record], config: RankerConfig) -> list[Judged
         if not good:
             continue
         question = record.to_task().source
-        others = _others(by_source[_home(record)], record, chance)
+        others = _others(by_source[_home(record)], record, _chance(config, place, "others"))
         new = len(record.candidates)
         for kind, share in config.spoil.items():
+            chance = _chance(config, place, kind)
             if chance.random() >= share:
                 continue
             index = chance.choice(good)
@@ -77,6 +77,11 @@ def spoilt_pairs(records: Sequence[Record], config: RankerConfig) -> list[Judged
                 result.append(pair if chance.random() < 0.5 else pair.swapped)
             new += 1
     return result
+
+
+def _chance(config: RankerConfig, place: int, kind: str) -> random.Random:
+    """Of each record and kind its own: one kind more or less changes nothing of the others."""
+    return random.Random(f"{config.seed} {place} {kind}")
 
 
 def _spoilt(kind: str, case: Case, other: str, chance: random.Random) -> list[tuple[str, str, str]]:

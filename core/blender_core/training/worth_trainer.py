@@ -43,6 +43,9 @@ READINGS_NAME = "readings"
 _AT_ONCE = 4096
 """Answers whose worth is computed at once on dev."""
 
+_FAULT_COST = 0.5
+"""What a logit of fault costs, found in an answer that judges compared with another."""
+
 _KEPT_GRAMS = 0.7
 """Share of the runs of characters that are shown while training: no single one shall decide."""
 
@@ -150,7 +153,9 @@ class WorthRun(Run):
         worth = quality.detach() - fault
         of_worth = _cross_entropy(worth[first] - worth[second], preferences)
         judged = weights * inputs["judged"]
-        loss: Tensor = (judged * of_quality + weights * of_worth).sum() / len(first)
+        # Where judges chose between two answers, both are answers: their faults are small.
+        of_fault = _FAULT_COST * (fault[first] + fault[second]) / 2.0
+        loss: Tensor = (judged * (of_quality + of_fault) + weights * of_worth).sum() / len(first)
         return loss
 
     def measure(self) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Amount", "asked_amounts", "asked_briefly"]
 
@@ -43,6 +44,16 @@ _TIGHT = re.compile(rf"([0-9]{{1,4}}|{_TIGHT_NUMBER}) ?({_TIGHT_UNIT})")
 _BETWEEN = 2
 """Words that may be between a number and its unit elsewhere, as in "two short sentences"."""
 
+_BEFORE_ITEMS = frozenset(
+    (
+        *("exactly", "precisely", "just", "only", "name", "list", "give", "suggest", "write"),
+        *("genau", "nenne", "nenn", "liste", "exactement", "cite", "donne", "nomme"),
+        *("exactamente", "nombra", "enumera", "sugiere"),
+        *("ровно", "назови", "назовите", "перечисли", "приведи", "дай"),
+    )
+)
+"""Words right before a number that make it one of items, whatever these are called."""
+
 _LEAST = ("at least", "minimum", "mindestens", "au moins", "al menos", "не менее", "以上", "이상")
 _BRIEFLY = (
     *("briefly", "be brief", "concise", "in short", "short answer", "succinct", "in a nutshell"),
@@ -77,12 +88,14 @@ def asked_amounts(question: str) -> list[Amount]:
     [(2, 'sentence', False), (3, 'item', True)]
     >>> [(amount.number, amount.unit) for amount in asked_amounts("雨を3文で説明してください。")]
     [(3, 'sentence')]
+    >>> [(amount.number, amount.unit) for amount in asked_amounts("Name exactly three rivers.")]
+    [(3, 'item')]
     >>> asked_amounts("Who are you?")
     []
     """
     text = f"{question[: _MOST // 2]}\n{question[_MOST // 2 :][-_MOST // 2 :]}".casefold()
     amounts: dict[str, Amount] = {}
-    for number, unit, start, end in [*_spaced(text), *_tight(text)]:
+    for number, unit, start, end in [*_spaced(text), *_tight(text)] or _listed(text):
         if number and (unit, number) != ("item", 1):
             around = text[max(0, start - 14) : end + 4]
             at_least = any(words in around for words in _LEAST)
@@ -98,6 +111,12 @@ def _spaced(text: str) -> Iterator[tuple[int, str, int, int]]:
                 if number := _number(first[0]):
                     yield number, unit, first.start(), last.end()
                     break
+
+
+def _listed(text: str) -> Iterator[tuple[int, str, int, int]]:
+    for before, first in pairwise(_WORD.finditer(text)):
+        if before[0] in _BEFORE_ITEMS and (number := _number(first[0])):
+            yield number, "item", first.start(), first.end()
 
 
 def _tight(text: str) -> Iterator[tuple[int, str, int, int]]:

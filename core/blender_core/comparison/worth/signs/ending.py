@@ -22,10 +22,12 @@ NAMES = (
     "marks of emphasis left open",
     "words behind the last full stop",
     "sentences begun and not ended",
+    "very long",
 )
 
 _STOPS = frozenset(".!?。！？…؟।")
 _CLOSING = frozenset("\"'”’»)]}）」』】*_`")
+_VERY_LONG = 3_900
 _OPEN = {"(": ")", "[": "]", "{": "}", "（": "）", "「": "」"}
 
 
@@ -54,4 +56,6 @@ def values(_question: str, answer: str) -> list[float]:
         float(text.count("**") % 2 or text.count("`") % 2),
         math.log1p(len(behind.split())),
         float(not stopped and any(stop in text for stop in _STOPS)),
+        # Judged answers were cut there by whoever collected them: their end says nothing.
+        float(len(text) > _VERY_LONG),
     ]
