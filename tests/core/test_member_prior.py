@@ -263,7 +263,7 @@ def test_members_who_are_all_alike_count_next_to_nothing():
     alike = dict.fromkeys(STRENGTHS, 0.0)
     prior = fit_members(*questions(150, strengths=alike))
     leads = [prior.weight * prior.strength(name) for name in alike]
-    assert max(leads) - min(leads) < 0.15
+    assert max(leads) - min(leads) < 0.25
     assert prior.ranker_weight > 1.0
 
 

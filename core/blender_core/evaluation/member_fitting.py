@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations
 from operator import itemgetter
 
 import numpy as np
@@ -73,20 +73,22 @@ def fit_members(
             f"{len(judged)} judged questions are too few to find out what members' strengths count "
             f"beside a ranker: at least {_FOLDS} are needed"
         )
-    fold = np.random.default_rng(seed).permutation(len(judged)) % _FOLDS
+    order = np.random.default_rng(seed).permutation(len(judged))
+    kept = [[judged[place] for place in order[number::_FOLDS]] for number in range(_FOLDS)]
+    learnt = [
+        MemberPrior(tuple(_outcomes(chain(*kept[:number], *kept[number + 1 :]))))
+        for number in range(_FOLDS)
+    ]
 
     def weighed(spread: float, kind_spread: float) -> tuple[float, MemberPrior]:
         """The loss on questions that nothing was learnt from, and the prior with its weights."""
-        guess, rows = replace(prior, spread=spread, kind_spread=kind_spread), []
-        for number in range(_FOLDS):
-            learnt = [one for one, its in zip(judged, fold, strict=True) if its != number]
-            known = replace(guess, outcomes=tuple(_outcomes(learnt)))
-            kept = [one for one, its in zip(judged, fold, strict=True) if its == number]
-            rows += [one.rows(known) for one in kept]
+        known = [replace(one, spread=spread, kind_spread=kind_spread) for one in learnt]
+        rows = [one.rows(than) for some, than in zip(kept, known, strict=True) for one in some]
         loss, ranker_weight, weight = _weights(np.concatenate(rows))
+        found = replace(prior, spread=spread, kind_spread=kind_spread)
         if rankings is None:
-            return loss, guess
-        return loss, replace(guess, weight=weight, ranker_weight=ranker_weight, beside=beside)
+            return loss, found
+        return loss, replace(found, weight=weight, ranker_weight=ranker_weight, beside=beside)
 
     found = [weighed(spread, prior.kind_spread) for spread in _SPREADS]
     if prior.kinds:
