@@ -68,7 +68,7 @@ def test_a_fused_text_is_judged_by_its_text():
 
 def test_a_cache_tells_what_is_known_of_members_apart():
     plain, known = (BlendedLLM(**settings(members_prior=given)) for given in (None, PRIOR))
-    again = BlendedLLM(**settings(members_prior=MemberPrior.fit(PRIOR.outcomes)))
+    again = BlendedLLM(**settings(members_prior=MemberPrior().updated(PRIOR.outcomes)))
     told = [identity(blend)["fingerprint"] for blend in (plain, known, again)]
     assert len(set(told)) == 3
     assert identity(BlendedLLM(**settings(members_prior=PRIOR)))["fingerprint"] == told[1]

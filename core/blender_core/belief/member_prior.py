@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from blender_core.belief.outcome import Outcome, checked, summed, table_of
-from blender_core.belief.strengths import Strengths, Table, fitted, likeliest_spreads
+from blender_core.belief.strengths import Strengths, Table, fitted
 from blender_core.errors import InputError
 from blender_core.writing import whole_file
 
@@ -61,7 +61,7 @@ class MemberPrior:
     Raises:
         InputError: an outcome or a number is not usable, or there are too many members.
 
-    >>> prior = MemberPrior.fit([("a", "b", 1.0), ("a", "b", 1.0), ("b", "c", 0.5)])
+    >>> prior = MemberPrior().updated([("a", "b", 1.0), ("a", "b", 1.0), ("b", "c", 0.5)])
     >>> prior.strength("a") > prior.strength("c") > prior.strength("b")
     True
     >>> prior.strength("somebody new")
@@ -70,7 +70,7 @@ class MemberPrior:
 
     outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
     spread: float = 1.0
-    kind_spread: float = 1.0
+    kind_spread: float = 0.5
     by: str | None = None
     weight: float = 1.0
     ranker_weight: float = 1.0
@@ -91,37 +91,11 @@ class MemberPrior:
                 f"there are {len(self.members)} members; at most {MOST_MEMBERS} can be told apart"
             )
 
-    @classmethod
-    def fit(
-        cls,
-        outcomes: Iterable[tuple[object, ...]],
-        *,
-        by: str | None = None,
-        spread: float | None = None,
-        kind_spread: float | None = None,
-    ) -> MemberPrior:
-        """Learn from comparisons; the spreads not given are those that these make most probable.
-
-        Args:
-            outcomes: `Outcome`s, or tuples with the same in it: (a, b, won) at least.
-            by: see `by` above.
-            spread: likewise.
-            kind_spread: likewise.
-
-        Raises:
-            InputError: an outcome is not usable.
-        """
-        known = cls(tuple(outcomes), by=by)  # type: ignore[arg-type]  # checked there
-        plain, kinds = known._tables
-        found = likeliest_spreads(len(known.members), plain, list(kinds.values()))
-        return replace(
-            known,
-            spread=found[0] if spread is None else spread,
-            kind_spread=found[1] if kind_spread is None else kind_spread,
-        )
-
     def updated(self, outcomes: Iterable[tuple[object, ...]]) -> MemberPrior:
         """The same after more comparisons, such as users' feedback; spreads and weights stay.
+
+        Args:
+            outcomes: `Outcome`s, or tuples of what these hold: (a, b, won) at least.
 
         Raises:
             InputError: an outcome is not usable.

@@ -2,13 +2,13 @@
 
 The overall strengths ``s`` are drawn from N(0, spread²). In a kind of question, a member's strength
 is drawn from N(s, kind_spread²). Who wins is told by the difference of two strengths, in logits.
-The maximum of the posterior is found by Newton's method, and its curvature there gives the
-covariances and the evidence (Laplace's approximation).
+The maximum of the posterior is found by Newton's method, and its curvature there gives standard
+errors (Laplace's approximation).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 
 from blender_core.belief.goal import Floats
 
-__all__ = ["Strengths", "Table", "fitted", "likeliest_spreads"]
+__all__ = ["Strengths", "Table", "fitted"]
 
 _TOLERANCE = 1e-11
 _MAX_STEPS = 100
 _LONGEST_STEP = 2.0
 """Logits. The posterior is concave: a bounded step cannot run away from the maximum."""
-
-_SPREADS = (0.05, 8.0)
-"""Logits, between which a spread is looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +35,6 @@ class Table:
 
     members: NDArray[np.intp]
     points: Floats
-
-    def log_likelihood(self, strengths: Floats) -> float:
-        """Of the points, if the members are so strong."""
-        lead = strengths[:, None] - strengths[None, :]
-        return -float((self.points * np.logaddexp(0.0, -lead)).sum())
 
     def slope(self, strengths: Floats) -> Floats:
         """float64[m]: of the log-likelihood."""
@@ -67,14 +59,12 @@ class Strengths:
             strong all are together, no comparison tells.
         by_kind: of each kind, float64[m] for the members of its table.
         kind_errors: likewise, from the mean of these m.
-        evidence: log-probability of the tables under the spreads, up to a constant.
     """
 
     overall: Floats
     overall_errors: Floats
     by_kind: Sequence[Floats]
     kind_errors: Sequence[Floats]
-    evidence: float
 
 
 def fitted(
@@ -113,19 +103,13 @@ def fitted(
         if longest < _TOLERANCE:
             break
     _, inverses, center = _curves(overall, special, plain, kinds, near, nearer)
-    spreads = np.asarray(np.linalg.inv(center), dtype=np.float64)
+    spreads = np.asarray(np.linalg.inv(center), np.float64)
     errors = []
-    evidence = plain.log_likelihood(overall[plain.members])
-    evidence -= 0.5 * (near * overall @ overall + np.linalg.slogdet(center)[1])
-    evidence -= count * np.log(spread)
-    for kind, own, inverse in zip(kinds, special, inverses, strict=True):
+    for kind, inverse in zip(kinds, inverses, strict=True):
         told = spreads[np.ix_(kind.members, kind.members)]
         wide = inverse + nearer**2 * (inverse @ told @ inverse)
         errors.append(_errors(wide))
-        away = own - overall[kind.members]
-        evidence += kind.log_likelihood(own) - 0.5 * nearer * away @ away
-        evidence += 0.5 * np.linalg.slogdet(inverse)[1] - len(own) * np.log(kind_spread)
-    return Strengths(overall, _errors(spreads), special, errors, float(evidence))
+    return Strengths(overall, _errors(spreads), special, errors)
 
 
 def _curves(
@@ -153,33 +137,6 @@ def _curves(
         center[np.ix_(kind.members, kind.members)] += nearer * one - nearer**2 * inverse
         inverses.append(inverse)
     return slope, inverses, center
-
-
-def likeliest_spreads(count: int, plain: Table, kinds: Sequence[Table]) -> tuple[float, float]:
-    """The spreads under which the tables are most probable, both held weakly to 1 logit.
-
-    The overall spread is found without kinds, that of the kinds thereafter.
-    """
-    together = np.zeros((count, count))
-    for table in (plain, *kinds):
-        together[np.ix_(table.members, table.members)] += table.points
-    whole = Table(np.arange(count), together)
-    spread = _likeliest(lambda guess: fitted(count, whole, (), guess, 1.0).evidence)
-    if not kinds:
-        return spread, 1.0
-    return spread, _likeliest(lambda guess: fitted(count, plain, kinds, spread, guess).evidence)
-
-
-def _likeliest(evidence: Callable[[float], float]) -> float:
-    from scipy.optimize import minimize_scalar
-
-    found = minimize_scalar(
-        lambda log: 0.5 * log**2 - evidence(float(np.exp(log))),
-        bounds=tuple(np.log(_SPREADS)),
-        method="bounded",
-        options={"xatol": 0.05},
-    )
-    return float(np.exp(found.x))
 
 
 def _errors(covariance: Floats) -> Floats:

@@ -33,7 +33,7 @@ class MemberRanker(Ranker):
         prior: what is known of the members.
         names: by a candidate's source, the member that it is, where the two differ.
 
-    >>> prior = MemberPrior.fit([("a", "b", 1.0), ("a", "b", 1.0)])
+    >>> prior = MemberPrior().updated([("a", "b", 1.0), ("a", "b", 1.0)])
     >>> MemberRanker(prior).rank("Why?", {"b": "So.", "c": "Because.", "a": "Well."}).order
     (2, 1, 0)
     """
@@ -104,7 +104,7 @@ class PriorRanker(JointRanker):
         CheckpointError: the file is not there, or broken.
 
     >>> from blender_core import ConsensusRanker
-    >>> prior = MemberPrior.fit([("a", "b", 1.0), ("a", "b", 1.0)])
+    >>> prior = MemberPrior().updated([("a", "b", 1.0), ("a", "b", 1.0)])
     >>> ranking = PriorRanker(ConsensusRanker(), prior).rank("1 + 1?", {"b": "2", "a": "It is 2"})
     >>> ranking.best.source, sorted(ranking.score_parts)
     ('a', ['members', 'text'])
