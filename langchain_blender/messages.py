@@ -22,7 +22,14 @@ from langchain_core.prompt_values import PromptValue
 
 from blender_core.prompting.conversation import question_of
 
-__all__ = ["answer_text", "as_chunk", "question_text", "to_messages", "total_usage"]
+__all__ = [
+    "answer_text",
+    "as_chunk",
+    "canonical",
+    "question_text",
+    "to_messages",
+    "total_usage",
+]
 
 
 def to_messages(given: LanguageModelInput) -> list[BaseMessage]:

@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 
 from blender_core.blend import Blender
 from blender_core.candidates import Candidate, Task
+from blender_core.election import Entrant
 from blender_core.errors import describe
 from blender_core.members import Answers, aask, ask
 from blender_core.outcomes import Blend, Ranking
@@ -22,6 +23,7 @@ from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.shipped import load_ahead
 from blender_core.threads import in_own_thread
 from langchain_blender.bound_tools import Tools
+from langchain_blender.fitting import unfit_for
 from langchain_blender.members import Member, as_answer
 from langchain_blender.messages import (
     answer_text,
@@ -31,7 +33,7 @@ from langchain_blender.messages import (
     total_usage,
 )
 from langchain_blender.settings import BlendSettings, as_fuser
-from langchain_blender.structured import Entrant, chosen, entrants
+from langchain_blender.structured import elected
 from langchain_blender.sync_only import is_sync_only
 from langchain_blender.traced import TracedFuser, TracedRanker
 from langchain_blender.tracing import Steps
@@ -71,8 +73,10 @@ class BlendRun:
     ) -> None:
         options = dict(kwargs)
         members = settings.everyone()
+        self._unfit = None
         if options.get("tools"):
             called = (tools or Tools((), {})).as_called(options)
+            self._unfit = unfit_for(called.tools)
             members = {name: called.bound_to(name, member) for name, member in members.items()}
         self._members = members
         self._question = question
@@ -104,20 +108,20 @@ class BlendRun:
         Raises:
             QuorumError: too few members answered; it carries each one's own error.
         """
-        contest = _Contest(ask(self._calls(), self._question, **self._limits), self._parser)
+        contest = self._contest(ask(self._calls(), self._question, **self._limits))
         task = contest.task(self._text)
         return self._message(contest, self._blender.blend_many([task], fuse=contest.fusable)[0])
 
     async def aanswer(self) -> AIMessage:
         """Like `answer`, without blocking the event loop."""
         answers = await aask(self._async_calls(), self._question, **self._limits)
-        contest = _Contest(answers, self._parser)
+        contest = self._contest(answers)
         [blend] = await self._blender.ablend_many([contest.task(self._text)], fuse=contest.fusable)
         return self._message(contest, blend)
 
     def stream(self) -> Iterator[AIMessageChunk]:
         """The answer in chunks; the last one tells how it came about."""
-        contest = _Contest(ask(self._calls(), self._question, **self._limits), self._parser)
+        contest = self._contest(ask(self._calls(), self._question, **self._limits))
         candidates = contest.task(self._text).candidates
         streamed = False
         for part in self._blender.stream(self._text, candidates, fuse=contest.fusable):
@@ -130,7 +134,7 @@ class BlendRun:
     async def astream(self) -> AsyncGenerator[AIMessageChunk, None]:
         """Like `stream`, without blocking the event loop."""
         answers = await aask(self._async_calls(), self._question, **self._limits)
-        contest = _Contest(answers, self._parser)
+        contest = self._contest(answers)
         candidates = contest.task(self._text).candidates
         streamed = False
         stream = self._blender.astream(self._text, candidates, fuse=contest.fusable)
@@ -141,6 +145,9 @@ class BlendRun:
                     yield AIMessageChunk(content=part)
                 else:
                     yield self._last_chunk(contest, part, streamed=streamed)
+
+    def _contest(self, answers: Answers[AIMessage]) -> _Contest:
+        return _Contest(answers, self._parser, self._unfit)
 
     def _calls(self) -> dict[str, Callable[[LanguageModelInput], AIMessage]]:
         def call(name: str, member: Member) -> Callable[[LanguageModelInput], AIMessage]:
@@ -171,26 +178,28 @@ class BlendRun:
         return {name: call(name, member) for name, member in self._members.items()}
 
     def _message(self, contest: _Contest, blend: Blend) -> AIMessage:
-        winner = contest.standing[chosen(contest.standing, blend.ranking)]
+        winner = contest.election.order(blend.ranking)[0]
         usage = total_usage(
             [*(m.usage_metadata for m in contest.answers.answers.values()), self._steps.usage]
         )
         told = {"blend": self._report(contest, blend, winner)}
         if blend.fused:
             return AIMessage(blend.text, response_metadata=told, usage_metadata=usage)
-        kept = {k: v for k, v in winner.message.response_metadata.items() if k in _KEPT}
+        kept = {k: v for k, v in winner.answer.response_metadata.items() if k in _KEPT}
         update = {"id": None, "response_metadata": {**kept, **told}, "usage_metadata": usage}
-        return winner.message.model_copy(update=update)
+        return winner.answer.model_copy(update=update)
 
     def _last_chunk(self, contest: _Contest, blend: Blend, *, streamed: bool) -> AIMessageChunk:
         chunk = as_chunk(self._message(contest, blend))
         update = {"chunk_position": "last", **({"content": ""} if streamed else {})}
         return chunk.model_copy(update=update)
 
-    def _report(self, contest: _Contest, blend: Blend, winner: Entrant) -> dict[str, Any]:
+    def _report(
+        self, contest: _Contest, blend: Blend, winner: Entrant[AIMessage]
+    ) -> dict[str, Any]:
         """What `response_metadata["blend"]` says, in plain JSON."""
-        ranking, standing = blend.ranking, contest.standing
-        order = [name for place in ranking.order for name in standing[place].voters]
+        ranking, standing = blend.ranking, contest.election.standing
+        order = [name for entrant in contest.election.order(ranking) for name in entrant.voters]
         report: dict[str, Any] = {
             **blend.report(),
             "order": order,
@@ -209,9 +218,12 @@ class BlendRun:
         }
         if not blend.fused:
             report["sources"] = [winner.voters[0]]
+        if self._parser is None and contest.election.aside:
+            report["order"] += contest.election.aside
+            report["set_aside"] = dict(contest.election.aside)
         if self._is_pairwise and (unjudged := _unjudged(ranking)):
             report["unjudged"] = unjudged
-        if self._parser is not None:
+        if self._parser is not None or any(entrant.counts for entrant in standing):
             report["votes"] = {entrant.voters[0]: len(entrant.voters) for entrant in standing}
         return report
 
@@ -219,18 +231,26 @@ class BlendRun:
 class _Contest:
     """The members' answers, and which of them stand for election."""
 
-    def __init__(self, answers: Answers[AIMessage], parser: JsonOutputToolsParser | None) -> None:
+    def __init__(
+        self,
+        answers: Answers[AIMessage],
+        parser: JsonOutputToolsParser | None,
+        unfit: Callable[[AIMessage], str | None] | None,
+    ) -> None:
         self.answers = answers
-        self.standing = entrants(answers.answers, parser)
+        self.election = elected(answers.answers, parser, unfit)
         # A tool call says exactly what to do; words for it cannot be mixed from several.
         self.fusable = parser is None and not any(
-            entrant.message.tool_calls for entrant in self.standing
+            entrant.answer.tool_calls for entrant in self.election.standing
         )
 
     def task(self, question: str) -> Task:
         return Task(
             question,
-            [Candidate(answer_text(e.message), source=e.voters[0]) for e in self.standing],
+            [
+                Candidate(answer_text(one.answer), source=one.voters[0])
+                for one in self.election.standing
+            ],
         )
 
 

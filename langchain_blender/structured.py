@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -16,22 +15,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 
-from blender_core.outcomes import Ranking
+from blender_core.election import Election
+from langchain_blender.messages import canonical
 
-__all__ = ["Entrant", "chosen", "entrants", "parser_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """An answer, and the members that gave it.
-
-    Attributes:
-        voters: names; more than one where several members gave the same object.
-        message: the first one's.
-    """
-
-    voters: tuple[str, ...]
-    message: AIMessage
+__all__ = ["elected", "parser_of"]
 
 
 def parser_of(schema: dict[str, Any] | type) -> JsonOutputToolsParser:
@@ -43,39 +30,36 @@ def parser_of(schema: dict[str, Any] | type) -> JsonOutputToolsParser:
     return _DictParser(key_name=function["name"], first_tool_only=True, required=required)
 
 
-def entrants(
-    answers: Mapping[str, AIMessage], parser: JsonOutputToolsParser | None = None
-) -> list[Entrant]:
+def elected(
+    answers: Mapping[str, AIMessage],
+    parser: JsonOutputToolsParser | None = None,
+    unfit: Callable[[AIMessage], str | None] | None = None,
+) -> Election[AIMessage]:
     """The answers to choose from.
 
     Args:
         answers: of the members, by name.
-        parser: makes the object that is wanted of a message. Answers that do not parse are left
-            out, as long as one does; equal objects are one entrant with several voters.
+        parser: makes the object that is wanted of a message. Answers that do not parse are set
+            aside, as long as one does; equal objects are one entrant with several voters.
+        unfit: without a parser, what is wrong with an answer where tools are bound; such answers
+            are set aside, as long as another is right. Equal calls are one entrant.
     """
-    everybody = [Entrant((name,), message) for name, message in answers.items()]
     if parser is None:
-        return everybody
-    groups: list[tuple[Any, list[Entrant]]] = []
-    for entrant in everybody:
-        parsed = _parsed(parser, entrant.message)
-        if parsed is None:
-            continue
-        for known, group in groups:
-            if known == _comparable(parsed):
-                group.append(entrant)
-                break
-        else:
-            groups.append((_comparable(parsed), [entrant]))
-    return [
-        Entrant(tuple(name for e in group for name in e.voters), group[0].message)
-        for _, group in groups
-    ] or everybody
+        return Election.of(answers, unfit=unfit or (lambda _: None), same=_calls)
+    parsed = {id(message): _parsed(parser, message) for message in answers.values()}
+    if all(one is None for one in parsed.values()):
+        return Election.of(answers, unfit=lambda _: None, same=lambda _: None)
+    return Election.of(
+        answers,
+        unfit=lambda m: "gives no such object" if parsed[id(m)] is None else None,
+        same=lambda m: _comparable(parsed[id(m)]),
+    )
 
 
-def chosen(standing: Sequence[Entrant], ranking: Ranking) -> int:
-    """Who wins: the one with most votes and, of those with as many, the one ranked best."""
-    return max(ranking.order, key=lambda place: len(standing[place].voters))
+def _calls(message: AIMessage) -> Hashable | None:
+    """What an answer wants to be called, in whatever order; None if it is in words."""
+    calls = [{"name": call["name"], "args": call["args"]} for call in message.tool_calls]
+    return _comparable(sorted(calls, key=canonical)) if calls else None
 
 
 def _parsed(parser: JsonOutputToolsParser, message: AIMessage) -> Any:
@@ -88,7 +72,7 @@ def _parsed(parser: JsonOutputToolsParser, message: AIMessage) -> Any:
     return parsed if parsed is not None and all(key in parsed for key in required) else None
 
 
-def _comparable(value: Any) -> Any:
+def _comparable(value: Any) -> Hashable:
     """Equal where JSON values are: 1 is 1.0, but True is not 1."""
     match value:
         case BaseModel():
@@ -96,10 +80,12 @@ def _comparable(value: Any) -> Any:
         case bool():
             return "bool", value
         case dict():
-            return "dict", {key: _comparable(item) for key, item in value.items()}
+            return "dict", frozenset((key, _comparable(item)) for key, item in value.items())
         case list() | tuple():
-            return "list", [_comparable(item) for item in value]
-    return value
+            return "list", tuple(map(_comparable, value))
+        case Hashable():
+            return value
+    return repr(value)
 
 
 class _DictParser(JsonOutputKeyToolsParser):

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
 from llama_index.core.llms import LLM
+from llama_index.core.tools.types import BaseTool
 
 from blender_core.candidates import Candidate
+from blender_core.election import Election
 from blender_core.errors import describe
 from blender_core.members import Answers
 from blender_core.outcomes import Blend
 from blender_core.prompting.conversation import question_of
-from llamaindex_blender.tool_calls import selection, tool_calls, with_calls_in_blocks
+from llamaindex_blender.tool_calls import (
+    selection,
+    tool_calls,
+    unfit_for,
+    with_calls_in_blocks,
+)
 
 __all__ = ["Contest", "as_answer", "question_text"]
 
 
 class Contest:
-    """The members' answers to one conversation.
+    """The members' answers to one conversation, and which of them stand for election.
 
     Attributes:
-        candidates: the answers, named by who gave them.
+        candidates: those that stand, named by who gave them.
         fusable: whether they may be fused: none calls a tool.
     """
 
-    def __init__(self, answers: Answers[ChatResponse]) -> None:
+    def __init__(self, answers: Answers[ChatResponse], tools: Sequence[BaseTool] = ()) -> None:
         self._answers = answers
         self._written = ""
-        self.fusable = not any(map(tool_calls, answers.answers.values()))
+        self._election = Election.of(
+            answers.answers, unfit=unfit_for(tools) if tools else lambda _: None, same=_same_calls
+        )
+        standing = self._election.standing
+        self.fusable = not any(entrant.counts for entrant in standing)
         self.candidates = [
-            Candidate(_shown(response), source=name) for name, response in answers.answers.items()
+            Candidate(_shown(entrant.answer), source=entrant.voters[0]) for entrant in standing
         ]
 
     def response(self, part: str | Blend) -> ChatResponse:
@@ -39,9 +50,13 @@ class Contest:
         if isinstance(part, str):
             self._written += part
             return ChatResponse(message=_said(self._written), delta=part)
+        order = self._election.order(part.ranking)
+        aside = self._election.aside
         told = {
             "blend": {
                 **part.report(),
+                "order": [*(name for entrant in order for name in entrant.voters), *aside],
+                **({"set_aside": dict(aside)} if aside else {}),
                 "failures": {name: describe(e) for name, e in self._answers.failures.items()},
                 "seconds": dict(self._answers.seconds),
             }
@@ -49,7 +64,8 @@ class Contest:
         if part.fused:
             delta = part.text[len(self._written) :]
             return ChatResponse(message=_said(part.text), delta=delta, additional_kwargs=told)
-        winner = self._answers.answers[part.sources[0]]
+        told["blend"]["sources"] = [order[0].voters[0]]
+        winner = order[0].answer
         return winner.model_copy(
             update={
                 "delta": winner.message.content,
@@ -85,16 +101,22 @@ def question_text(messages: Sequence[ChatMessage]) -> str:
 
 def _shown(response: ChatResponse) -> str:
     """What a ranker reads of a response."""
-    lines = [
-        json.dumps(
-            {"name": call.tool_name, "args": selection(call).tool_kwargs},
-            sort_keys=True,
-            ensure_ascii=False,
-            default=str,
-        )
-        for call in tool_calls(response)
-    ]
+    lines = [_canonical(call) for call in tool_calls(response)]
     return "\n".join(text for text in (response.message.content or "", *lines) if text)
+
+
+def _same_calls(response: ChatResponse) -> Hashable | None:
+    """What an answer wants to be called, in whatever order; None if it is in words."""
+    return tuple(sorted(map(_canonical, tool_calls(response)))) or None
+
+
+def _canonical(call: ToolCallBlock) -> str:
+    return json.dumps(
+        {"name": call.tool_name, "args": selection(call).tool_kwargs},
+        sort_keys=True,
+        ensure_ascii=False,
+        default=str,
+    )
 
 
 def _said(text: str) -> ChatMessage:

@@ -138,7 +138,9 @@ class BlendedLLM(FunctionCallingLLM):
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation."""
-        contest = Contest(ask(self._calls(kwargs), messages, **self._limits()))
+        contest = Contest(
+            ask(self._calls(kwargs), messages, **self._limits()), kwargs.get("tools") or ()
+        )
         question = question_text(messages)
         blend = self._blender().blend(question, contest.candidates, fuse=contest.fusable)
         return contest.response(blend)
@@ -147,7 +149,7 @@ class BlendedLLM(FunctionCallingLLM):
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Like `chat`, without blocking the event loop; cancelling it cancels the members."""
         answers = await aask(self._async_calls(kwargs), messages, **self._limits())
-        contest, question = Contest(answers), question_text(messages)
+        contest, question = Contest(answers, kwargs.get("tools") or ()), question_text(messages)
         blend = await self._blender().ablend(question, contest.candidates, fuse=contest.fusable)
         return contest.response(blend)
 
@@ -156,7 +158,9 @@ class BlendedLLM(FunctionCallingLLM):
         """Answer a conversation in pieces."""
 
         def pieces() -> ChatResponseGen:
-            contest = Contest(ask(self._calls(kwargs), messages, **self._limits()))
+            contest = Contest(
+                ask(self._calls(kwargs), messages, **self._limits()), kwargs.get("tools") or ()
+            )
             question = question_text(messages)
             stream = self._blender().stream(question, contest.candidates, fuse=contest.fusable)
             yield from map(contest.response, stream)
@@ -171,7 +175,7 @@ class BlendedLLM(FunctionCallingLLM):
 
         async def pieces() -> ChatResponseAsyncGen:
             answers = await aask(self._async_calls(kwargs), messages, **self._limits())
-            contest, question = Contest(answers), question_text(messages)
+            contest, question = Contest(answers, kwargs.get("tools") or ()), question_text(messages)
             stream = self._blender().astream(question, contest.candidates, fuse=contest.fusable)
             async with aclosing(stream) as parts:
                 async for part in parts:

@@ -32,7 +32,11 @@ from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import active_for, schedule_named
-from blender_core.ranking.shipped import shared, shared_passage_ranker, shipped_pair_ranker
+from blender_core.ranking.shipped import (
+    shared_passage_ranker,
+    shared_response_ranker,
+    shipped_pair_ranker,
+)
 from llamaindex_blender.ranked_nodes import ranked_nodes
 from llamaindex_blender.responses import ResponseNode
 
@@ -48,7 +52,8 @@ class PairRankerRerank(BaseNodePostprocessor):
 
     What the nodes are decides who ranks them, unless you do: responses that several engines
     synthesized (`ResponseNode`, from `ResponseRetriever`) are compared two by two as answers, by
-    `JointRanker()`; all others are passages, and `PassageRanker()` says how relevant each is.
+    `JointRanker()`, and those that answer nothing are behind all others; nodes of other kinds are
+    passages, and `PassageRanker()` says how relevant each is.
 
     A node's score is 0 to 1, as `SimilarityPostprocessor` wants it: of passages the probability
     that it is relevant, of responses the probability that it is better than another one drawn at
@@ -138,7 +143,8 @@ class PairRankerRerank(BaseNodePostprocessor):
         if self._loading is None or self._loading[0] != settings:
             loaded_as_it_is = self.model is None and not self._asks_otherwise
             ranker = self.ranker if loaded_as_it_is else LaterRanker(Once(self._load))
-            ranker = shared(ranker, None if given is None else MemberPrior.of(given))
+            prior = None if given is None else MemberPrior.of(given)
+            ranker = shared(shared_response_ranker(ranker), prior)
             self._loading = settings, ranker
         return self._loading[1]
 

@@ -25,7 +25,7 @@ from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
 from blender_core.outcomes import Blend
 from blender_core.ranking.ranker import Ranker
-from blender_core.ranking.shipped import shared
+from blender_core.ranking.shipped import shared_response_ranker
 from llamaindex_blender.in_order import InOrder
 from llamaindex_blender.llm_fuser import LLMFuser
 from llamaindex_blender.sources import sources_of, tell, without_metadata
@@ -46,7 +46,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
     Args:
         fuser: a `Fuser` such as `GenFuser`, or an LLM; None returns the best response as it is.
         ranker: orders the responses and decides about the fused one; None is the shipped
-            `JointRanker()`.
+            `JointRanker()`, with responses that answer nothing behind all others.
         top_k: how many of the best are fused.
         verify: whether a fused text must beat the best response in both orders. A response that
             is checked cannot stream while it is written: it comes as one piece.
@@ -90,7 +90,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
         self._fuser = fuser
         # Of each stream under way, where its blend will be found when it has ended.
         self._ended: WeakKeyDictionary[Any, list[Blend]] = WeakKeyDictionary()
-        judge = shared(ranker)
+        judge = shared_response_ranker(ranker)
         self._blender = Blender(
             InOrder(judge) if ranked else judge, fuser, top_k=top_k, verify=verify
         )

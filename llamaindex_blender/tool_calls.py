@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from blender_core.comparison.nonanswers import is_nonanswer
 from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.tools.types import BaseTool
 
-__all__ = ["selection", "tool_calls", "with_calls_in_blocks"]
+from blender_core.errors import first_line
+
+__all__ = ["selection", "tool_calls", "unfit_for", "with_calls_in_blocks"]
 
 
 def tool_calls(response: ChatResponse) -> list[ToolCallBlock]:
@@ -48,3 +53,56 @@ def selection(block: ToolCallBlock) -> ToolSelection:
     return ToolSelection(
         tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=arguments
     )
+
+
+def unfit_for(tools: Sequence[BaseTool]) -> Callable[[ChatResponse], str | None]:
+    """What is wrong with an answer where these tools are given, None where nothing is.
+
+    A call fits if there is a tool of that name, and its arguments are what the tool takes. An
+    answer in words is wrong only if it answers nothing.
+    """
+    known = {tool.metadata.get_name(): tool.metadata.fn_schema for tool in tools}
+
+    def unfit(response: ChatResponse) -> str | None:
+        calls = tool_calls(response)
+        for call in calls:
+            if call.tool_name not in known:
+                return f"there is no tool {call.tool_name!r}"
+            if (why := _misfit(known[call.tool_name], call)) is not None:
+                return f"the arguments of {call.tool_name!r} do not fit: {why}"
+        return "answers nothing" if not calls and _says_nothing(response) else None
+
+    return unfit
+
+
+def _misfit(schema: Any, call: ToolCallBlock) -> str | None:
+    """What is wrong with a call's arguments, None where nothing is."""
+    try:
+        given = json.loads(call.tool_kwargs or "{}") if isinstance(call.tool_kwargs, str) else None
+    except ValueError:
+        return "they are no JSON"
+    arguments = call.tool_kwargs if given is None else given
+    if not isinstance(arguments, dict):
+        return "they are no JSON object"
+    if schema is None:
+        return None
+    try:
+        schema(**arguments)
+    except Exception as error:  # noqa: BLE001 - whatever a schema's own validators raise
+        return first_line(error)
+    unknown = [name for name in arguments if name not in _names(schema)]
+    if unknown and schema.model_config.get("extra") != "allow":
+        return f"there is no {unknown[0]!r}"  # which LlamaIndex would hand to the function
+    return None
+
+
+def _names(schema: Any) -> set[str]:
+    fields = schema.model_fields
+    return {*fields, *(field.alias for field in fields.values() if field.alias)}
+
+
+def _says_nothing(response: ChatResponse) -> bool:
+    blocks = response.message.blocks
+    if any(block.block_type not in ("text", "thinking") for block in blocks):
+        return False
+    return is_nonanswer(response.message.content or "")

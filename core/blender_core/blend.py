@@ -25,8 +25,8 @@ from blender_core.errors import InputError, describe
 from blender_core.flows import Course, lockstep
 from blender_core.fusion.flow import fusing_flow
 from blender_core.fusion.fuser import Fuser
-from blender_core.fusion.gate import reason_not_to_fuse, verdict_on
-from blender_core.fusion.streaming import Writing
+from blender_core.fusion.gate import reason_not_to_fuse, says_nothing, verdict_on
+from blender_core.fusion.streaming import Seen, Writing
 from blender_core.outcomes import Blend, Ranking, Verdict
 from blender_core.ranking.ranker import Duel, Ranker
 
@@ -45,7 +45,10 @@ class RankRequest:
 
 @dataclass(frozen=True, slots=True)
 class FuseRequest:
-    """Fuse the candidates of this task, best first; the reply is a str or the Exception raised."""
+    """Fuse the candidates of this task, best first.
+
+    The reply is a str (`Seen`, if a reader has seen some of it) or the Exception raised.
+    """
 
     task: Task
 
@@ -83,10 +86,12 @@ def blend_flow(task: Task, *, top_k: int, verify: bool, can_fuse: bool, fuse: bo
     fused: str | Exception = yield FuseRequest(task.with_candidates(best))
     if isinstance(fused, Exception):
         return pick(Verdict("fusing failed", error=describe(fused)))
-    if not fused.strip():
-        return pick(Verdict("fused text is empty", rejected=fused))
+    reason = None if isinstance(fused, Seen) else says_nothing(fused, ranking.best)
+    if reason is not None:
+        return pick(Verdict(reason, rejected=fused))
     if not verify:
-        return Blend(fused, True, ranking, names, Verdict("fused text kept without a check"))
+        kept = Verdict("fused text kept without a check")
+        return Blend(str(fused), True, ranking, names, kept)
     logits: tuple[float, float] | Exception = yield Duel(task, Candidate(fused), ranking.best)
     verdict = verdict_on(fused, logits)
     if verdict.reason == "fused text won":
@@ -169,9 +174,10 @@ class Blender:
     ) -> Iterator[str | Blend]:
         """Blend the answers to one question; yields pieces of the text, and the `Blend` at last.
 
-        A fused text is passed on while it is written, where `verify` is off. With `verify` it is
-        known only after the check whether it is the answer, and a picked answer is whole from the
-        start: then there are no pieces, and the text is the blend's.
+        A fused text is passed on while it is written, where `verify` is off; one that begins like
+        a refusal, when it has gone on to say something. With `verify` it is known only after the
+        check whether it is the answer, and a picked answer is whole from the start: then there are
+        no pieces, and the text is the blend's.
 
         Raises:
             Exception: what a fuser raises after its first piece: what was yielded cannot be taken
@@ -189,7 +195,7 @@ class Blender:
                 except Exception as error:  # noqa: BLE001  (costs the fusing, if nothing is out yet)
                     course.reply(writing.failed(error))
                 else:
-                    course.reply(writing.text)
+                    course.reply(writing.written)
             else:
                 course.reply(self._answer((type(request), [request]), show_progress=False)[0])
         yield course.result
@@ -213,7 +219,7 @@ class Blender:
                 except Exception as error:  # noqa: BLE001  (as above)
                     course.reply(writing.failed(error))
                 else:
-                    course.reply(writing.text)
+                    course.reply(writing.written)
             else:
                 course.reply((await self._aanswer((type(request), [request])))[0])
         yield course.result

@@ -187,6 +187,7 @@ VerdictReason = Literal[
     "fused text lost",
     "fused text could not be compared",
     "fused text is empty",
+    "fused text answers nothing",
     "fusing failed",
     "no fuser",
     "one answer to fuse",

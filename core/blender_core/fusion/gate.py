@@ -9,10 +9,11 @@ from __future__ import annotations
 from math import isnan
 
 from blender_core.candidates import Candidate
+from blender_core.comparison.nonanswers import is_nonanswer
 from blender_core.errors import describe
 from blender_core.outcomes import Verdict, VerdictReason
 
-__all__ = ["beats", "reason_not_to_fuse", "verdict_on"]
+__all__ = ["beats", "reason_not_to_fuse", "says_nothing", "verdict_on"]
 
 
 def reason_not_to_fuse(
@@ -33,6 +34,20 @@ def reason_not_to_fuse(
         return "one answer to fuse"
     if len({candidate.text for candidate in best}) == 1:
         return "the best answers are the same"
+    return None
+
+
+def says_nothing(fused: str, best: Candidate) -> VerdictReason | None:
+    """Why a fused text is not even compared, or None where it is.
+
+    Args:
+        fused: what the fuser wrote.
+        best: the top answer. Where it answers nothing itself, the fused text may do so, too.
+    """
+    if not fused.strip():
+        return "fused text is empty"
+    if is_nonanswer(fused) and not is_nonanswer(best.text):
+        return "fused text answers nothing"
     return None
 
 

@@ -8,7 +8,9 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-__all__ = ["TokenStreamer", "Writing", "streamed"]
+from blender_core.comparison.nonanswers import is_nonanswer
+
+__all__ = ["Seen", "TokenStreamer", "Writing", "streamed"]
 
 _FINAL = re.compile(r"\A.*[^\s'\ufffd]{2}", re.DOTALL)
 """The part of a decoded text that later tokens cannot change.
@@ -99,11 +101,18 @@ def streamed(
         thread.join()
 
 
+class Seen(str):
+    """A fused text of which a reader has seen a part: it cannot be taken back."""
+
+    __slots__ = ()
+
+
 class Writing:
     """A fused text on its way to a reader who sees it while it is written.
 
-    Pieces that are blank so far are held back: a fused text that stays blank is no answer, and
-    another takes its place.
+    Held back is what may still come to nothing, as another answer then takes its place: a text
+    that is blank so far, and one that begins like a refusal until its first sentence has ended
+    and says something.
 
     Attributes:
         text: all that was written.
@@ -114,12 +123,17 @@ class Writing:
         self.text = ""
         self.is_out = False
 
+    @property
+    def written(self) -> str:
+        """The text, a `Seen` one if some of it is out."""
+        return Seen(self.text) if self.is_out else self.text
+
     def take(self, piece: str) -> list[str]:
         """What the reader can be shown now that this piece is written."""
         self.text += piece
         if self.is_out:
             return [piece]
-        self.is_out = bool(self.text.strip())
+        self.is_out = not _may_say_nothing(self.text)
         return [self.text] if self.is_out else []
 
     def failed(self, error: Exception) -> Exception:
@@ -131,3 +145,39 @@ class Writing:
         if self.is_out:
             raise error
         return error
+
+
+_OPENINGS = (
+    *("i'm ", "i am ", "i don't ", "i do not ", "i can", "i could", "i was ", "i have no "),
+    *("sorry", "unfortunately", "apologies", "as an ai", "there is no", "there isn't", "no "),
+    *("none of the ", "the provided ", "the given ", "the context ", "based on the ", "n/a"),
+    *("unknown", "error", "it is not ", "it's not ", "<think", "answer:", "let me "),
+    *("es tut mir leid", "ich ", "leider ", "je ne ", "je suis ", "désolé", "lo siento", "no lo "),
+    *(
+        "申し訳",
+        "すみません",
+        "分かりません",
+        "わかりません",
+        "죄송",
+        "모르",
+        "извини",
+        "к сожалению",
+        "я не ",
+    ),
+    *("对不起", "抱歉", "很抱歉", "我不", "我无法", "无法"),
+)
+"""How texts that answer nothing begin, case folded; so do some that answer."""
+
+_SENTENCE_ENDS = ".!?\n。！？"
+_LONG_ENOUGH = 200
+
+
+def _may_say_nothing(text: str) -> bool:
+    """Whether a text that is being written may come to answer nothing."""
+    said = text.strip().casefold().replace("’", "'")
+    if not said or any(opening.startswith(said) for opening in _OPENINGS):
+        return True
+    if not said.startswith(_OPENINGS):
+        return False
+    ended = len(said) > _LONG_ENOUGH or any(mark in said for mark in _SENTENCE_ENDS)
+    return not ended or is_nonanswer(text)

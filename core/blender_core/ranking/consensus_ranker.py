@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.candidates import Task, checked
+from blender_core.candidates import Candidate, Task, checked
+from blender_core.comparison.nonanswers import is_nonanswer
 from blender_core.errors import InputError, ModelOutputError, message_of
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
@@ -23,8 +24,13 @@ class ConsensusRanker(Ranker):
 
     The answers are taken as samples of what the members believe; the one that agrees most with
     all of them risks least (minimum Bayes risk decoding, Kumar and Byrne 2004). The question is
-    not read. Two identical answers are two votes for each other; a blank answer (empty or only
-    white space) agrees with nothing, not even with another blank one.
+    not read.
+
+    Consensus is between answers only. A text that answers nothing (`is_nonanswer`: blank, a
+    refusal, "I don't know", a placeholder, an error message) supports nobody and is supported by
+    nobody, not even by its like. Two identical answers are two votes for each other, also two
+    samples of one model that do not name it; but what one source says twice in the same words is
+    a copy, and one vote.
 
     A score is that mean, and the matrix holds differences of scores. A single answer has nobody
     to agree with and scores 0; of two answers neither is better than the other, so `compare`
@@ -33,17 +39,25 @@ class ConsensusRanker(Ranker):
     Args:
         similarity: ``"jaccard"``, ``"result"``, ``"words"``, ``"rouge_l"``, ``"bleu"`` (needs the
             extra ``eval``) or ``"chrf"``, all 0 to 1; or a function from N texts to a float matrix
-            [N, N], such as `EmbeddingSimilarity`. It is given different, non-blank texts only.
+            [N, N], such as `EmbeddingSimilarity`. It is given different texts only, none of which
+            answers nothing.
+        doubt: how many more voters, who agree with nobody, are imagined: with more than 0, what
+            few answers agree on weighs less than what many do. The order is the same.
 
     Raises:
-        InputError: no similarity has that name.
+        InputError: no similarity has that name, or `doubt` is no number of at least 0.
 
     >>> ConsensusRanker().rank("2 + 2?", ["It is 5.", "It is 4.", "I think it is 4."]).best.text
     'It is 4.'
+    >>> ConsensusRanker().rank("2 + 2?", ["It is 4.", "I don't know.", "I don't know."]).scores
+    (0.0, 0.0, 0.0)
     """
 
-    def __init__(self, similarity: str | Similarity = "jaccard") -> None:
+    def __init__(self, similarity: str | Similarity = "jaccard", *, doubt: float = 0.0) -> None:
         self.similarity = similarity_named(similarity)
+        if not isinstance(doubt, int | float) or not 0.0 <= doubt < math.inf:
+            raise InputError(f"'doubt' must be a number of at least 0, got {doubt!r}")
+        self.doubt = float(doubt)
 
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
         """Rank many tasks, each by itself.
@@ -63,31 +77,30 @@ class ConsensusRanker(Ranker):
         return [self._rank(task) for task in bar]
 
     def _rank(self, task: Task) -> Ranking:
-        scores = self._scores([candidate.text for candidate in task.candidates])
+        scores = self._scores(task.candidates)
         order, ranks = order_and_ranks(scores)
         column = np.array(scores)
         matrix = (column[:, None] - column[None, :]).astype(np.float32)
         matrix.setflags(write=False)
         return Ranking(task.candidates, order, ranks, tuple(scores), matrix, passes=0)
 
-    def _scores(self, texts: list[str]) -> list[float]:
+    def _scores(self, candidates: Sequence[Candidate]) -> list[float]:
         """Mean similarity to the others; sums are correctly rounded, so equal answers tie."""
-        if len(texts) == 1:
-            return [0.0]
-        unique = list(dict.fromkeys(text for text in texts if text.strip()))
-        if not unique:
-            return [0.0] * len(texts)
-        similarities = _square(self.similarity(unique), len(unique))
-        place = {text: index for index, text in enumerate(unique)}
-        voters = [place[text] for text in texts if text in place]
+        texts = list(dict.fromkeys(each.text for each in candidates))
+        answers = [text for text in texts if not is_nonanswer(text)]
+        if not answers:
+            return [0.0] * len(candidates)
+        similarities = _square(self.similarity(answers), len(answers))
+        place = {text: index for index, text in enumerate(answers)}
+        voters = [place[text] for text in _votes(candidates) if text in place]
         scores = {}
         for text, index in place.items():
             row = similarities[index]
             votes = [float(row[voter]) for voter in voters]
             # Nobody votes for themselves, but everybody for their twins.
             votes.remove(float(row[index]))
-            scores[text] = math.fsum(votes) / (len(texts) - 1)
-        return [scores.get(text, 0.0) for text in texts]
+            scores[text] = math.fsum(votes) / (len(votes) + self.doubt) if votes else 0.0
+        return [scores.get(each.text, 0.0) for each in candidates]
 
     def _duel_task(self, duel: Duel) -> Task:
         """Challenger, incumbent, and all other candidates: two texts alone have no consensus."""
@@ -95,6 +108,17 @@ class ConsensusRanker(Ranker):
         if duel.incumbent in others:
             others.remove(duel.incumbent)
         return duel.task.with_candidates([duel.challenger, duel.incumbent, *others])
+
+
+def _votes(candidates: Sequence[Candidate]) -> list[str]:
+    """The texts that vote: of one source, the same text once."""
+    seen: set[Candidate] = set()
+    votes = []
+    for candidate in candidates:
+        if candidate.source is None or candidate not in seen:
+            votes.append(candidate.text)
+        seen.add(candidate)
+    return votes
 
 
 def _square(similarities: NDArray[np.float64], count: int) -> NDArray[np.float64]:

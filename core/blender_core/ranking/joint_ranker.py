@@ -31,13 +31,17 @@ _RESULT_WEIGHT = 2.5
 _WORDS_WEIGHT = 3.0
 """How many logits full agreement is worth beside the shipped ranker; docs/pairranker-mini.md."""
 
+_DOUBT = 0.5
+"""Of what few agree on: of three answers, an agreement of two weighs 4/5 of what it would."""
+
 
 class JointRanker(Ranker):
     """Ranks by the weighted sum of what other rankers say.
 
     The default joins the shipped `PairRanker`, which reads each answer with the question, with the
     consensus between the answers, of which a pair alone knows nothing: whether they come to the
-    same result, or, where most state none, how many words they share.
+    same result, or, where most state none, how many words they share. Texts that answer nothing
+    have no part in it (`ConsensusRanker`).
 
     The matrix is the weighted sum of the rankers' matrices, and a score is the mean logit by
     which an answer beats the others (`max_logits`).
@@ -170,8 +174,8 @@ class JointRanker(Ranker):
 def _with_consensus(ranker: Ranker) -> list[tuple[Ranker, float]]:
     return [
         (ranker, 1.0),
-        (ConsensusRanker("result"), _RESULT_WEIGHT),
-        (ConsensusRanker("words"), _WORDS_WEIGHT),
+        (ConsensusRanker("result", doubt=_DOUBT), _RESULT_WEIGHT),
+        (ConsensusRanker("words", doubt=_DOUBT), _WORDS_WEIGHT),
     ]
 
 

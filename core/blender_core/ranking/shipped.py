@@ -19,6 +19,7 @@ __all__ = [
     "shared",
     "shared_pair_ranker",
     "shared_passage_ranker",
+    "shared_response_ranker",
     "shipped_pair_ranker",
 ]
 
@@ -41,9 +42,23 @@ def _load_passage_ranker() -> Ranker:
     return PassageRanker()
 
 
+_ANSWERS_WEIGHT = 8.0
+"""Logits between an answer and none: more than the shipped rankers ever see between two texts."""
+
+
+def _load_response_ranker() -> Ranker:
+    from blender_core.ranking.answers_first import AnswersFirst
+    from blender_core.ranking.joint_ranker import JointRanker
+
+    joint = cast("JointRanker", _joint_ranker.begin().result())
+    parts = [(joint, 1.0), (AnswersFirst(), _ANSWERS_WEIGHT)]
+    return JointRanker(parts, calibrator=joint.calibrator)
+
+
 _pair_ranker = Once(_load_pair_ranker)
 _joint_ranker = Once(_load_joint_ranker)
 _passage_ranker = Once(_load_passage_ranker)
+_response_ranker = Once(_load_response_ranker)
 
 
 def shared(
@@ -74,6 +89,11 @@ def shared_pair_ranker(ranker: Ranker | None) -> Ranker:
 def shared_passage_ranker(ranker: Ranker | None) -> Ranker:
     """Like `shared`, for what a retriever found: the one given, or `PassageRanker()`."""
     return LaterRanker(_passage_ranker) if ranker is None else joined(ranker)
+
+
+def shared_response_ranker(ranker: Ranker | None) -> Ranker:
+    """Like `shared`, for responses of which one that found nothing is to be behind all others."""
+    return LaterRanker(_response_ranker) if ranker is None else joined(ranker)
 
 
 def shipped_pair_ranker() -> PairRanker:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["result", "stated_result"]
+from blender_core.ranking.similarity.short_answer import short_answer
+
+__all__ = ["result", "result_of", "stated_result"]
 
 _READ = 2000
 """Characters at the end of a text in which its result is looked for."""
@@ -44,8 +46,17 @@ def stated_result(text: str) -> str | None:
     return plain or None
 
 
+def result_of(text: str) -> str | None:
+    """What a text says its result is or, of a short one, all that it says; None where neither.
+
+    >>> result_of("5"), result_of("So the answer is 5."), result_of("Five is my lucky number.")
+    ('5', '5', None)
+    """
+    return stated_result(text) or short_answer(text)
+
+
 def result(texts: Sequence[str]) -> NDArray[np.float64]:
-    """1 where two texts state the same result, else 0; a text without one agrees with none.
+    """1 where two texts come to the same result, else 0; a text without one agrees with none.
 
     Args:
         texts: N texts, none blank.
@@ -53,8 +64,10 @@ def result(texts: Sequence[str]) -> NDArray[np.float64]:
     Returns:
         float64[N, N].
 
-    >>> result(["The answer is 4.", "2 + 2 = 4. Answer: 4", "Well."]).tolist()
-    [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    >>> result(["The answer is 4.", "2 + 2 = 4. Answer: 4", "Well, who knows?"])[0].tolist()
+    [1.0, 1.0, 0.0]
+    >>> result(["It is 4.", "The answer is 4.", "5"])[1].tolist()
+    [1.0, 1.0, 0.0]
     """
-    stated = [stated_result(text) for text in texts]
-    return np.array([[float(a is not None and a == b) for b in stated] for a in stated])
+    results = [result_of(text) for text in texts]
+    return np.array([[float(a is not None and a == b) for b in results] for a in results])

@@ -9,28 +9,35 @@ from numpy.typing import NDArray
 
 from blender_core.ranking.similarity.jaccard import jaccard
 from blender_core.ranking.similarity.result import stated_result
+from blender_core.ranking.similarity.tokens import tokens
 
 __all__ = ["words"]
 
+_HALF = 8.0
+"""Words of a text whose shared words count half."""
+
 
 def words(texts: Sequence[str]) -> NDArray[np.float64]:
-    """`jaccard`, but 0 throughout where more than half of the texts state a result.
+    """`jaccard`, less of short texts, and 0 throughout where most texts state a result.
 
     There the results say who agrees (`result`), and shared words mislead: ways to a wrong result
-    resemble one another, too.
+    resemble one another, too. So do short texts, which share how a sentence is made.
 
     Args:
         texts: N texts, none blank.
 
     Returns:
-        float64[N, N], 0 to 1.
+        float64[N, N], 0 to 1; what two texts share counts L / (L + 8), L being the words of the
+        shorter one.
 
-    >>> words(["a b", "b c d"]).tolist()
-    [[1.0, 0.25], [0.25, 1.0]]
+    >>> words(["a b c d e f g h", "a b c d i j k l"]).round(3).tolist()
+    [[0.5, 0.167], [0.167, 0.5]]
     >>> words(["The answer is 4.", "The answer is 5."]).tolist()
     [[0.0, 0.0], [0.0, 0.0]]
     """
-    stated = sum(stated_result(text) is not None for text in texts)
-    if 2 * stated > len(texts):
+    if 2 * sum(stated_result(text) is not None for text in texts) > len(texts):
         return np.zeros((len(texts), len(texts)))
-    return jaccard(texts)
+    lengths = np.array([len(tokens(text)) for text in texts], dtype=np.float64)
+    shorter = np.minimum(lengths[:, None], lengths[None, :])
+    shared: NDArray[np.float64] = jaccard(texts) * shorter / (shorter + _HALF)
+    return shared
