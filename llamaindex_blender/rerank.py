@@ -33,6 +33,7 @@ from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import active_for, schedule_named
 from blender_core.ranking.shipped import (
+    shared,
     shared_passage_ranker,
     shared_response_ranker,
     shipped_pair_ranker,
