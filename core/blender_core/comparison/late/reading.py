@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
 from blender_core.checks import positive
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.models.tokenizer import TextTokenizer
 from blender_core.validation import brief
 
 __all__ = ["Item", "Reading", "ReadingEncoder", "ReadingLimits", "ReadingMarkers"]

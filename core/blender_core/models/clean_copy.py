@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from blender_core.comparison.checkpoints.files import read_json, weight_files
+from blender_core.models.files import read_json, weight_files
 
 __all__ = ["VOCABULARIES", "clean_copy"]
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from blender_core.comparison.tokenizer_file import TokenizerFile
 from blender_core.errors import CheckpointError
 from blender_core.json_values import parsed
+from blender_core.models.tokenizer_file import TokenizerFile
 from blender_core.validation import brief, held_to, reason
 
 __all__ = ["TextTokenizer", "read_tokenizer", "sound", "well_formed"]

@@ -100,7 +100,7 @@ def _architecture(content: Mapping[str, Any], where: Path) -> Any:
     if not isinstance(name, str) or name not in TEXT_ARCHITECTURES:
         raise CheckpointError(
             f"{where / 'config.json'}: 'model_type' is {name!r:.80}, none of the text models that "
-            "are read (TEXT_ARCHITECTURES in blender_core.comparison.checkpoints.configs)"
+            "are read (TEXT_ARCHITECTURES in blender_core.models.configs)"
         )
     from transformers import CONFIG_MAPPING, __version__
 

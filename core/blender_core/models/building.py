@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from blender_core.comparison.checkpoints.configs import check_layers, transformers_config
-from blender_core.comparison.checkpoints.files import check_fit, check_weights, tensors_into
 from blender_core.errors import CheckpointError, describe
+from blender_core.models.configs import check_layers, transformers_config
+from blender_core.models.files import check_fit, check_weights, tensors_into
 
 __all__ = ["bare_encoder", "built", "encoder_config", "filled_model"]
 
