@@ -15,7 +15,12 @@ from typing import Any
 
 from blender_core.errors import CheckpointError, describe
 
-__all__ = ["TEXT_ARCHITECTURES", "check_layers", "transformers_config"]
+__all__ = [
+    "CAUSAL_ARCHITECTURES",
+    "TEXT_ARCHITECTURES",
+    "check_layers",
+    "transformers_config",
+]
 
 _ENCODERS = (
     "albert", "bert", "big_bird", "camembert", "data2vec-text", "deberta", "deberta-v2",
@@ -35,6 +40,9 @@ _ENCODER_DECODERS = (
 
 TEXT_ARCHITECTURES = frozenset((*_ENCODERS, *_DECODERS, *_ENCODER_DECODERS))
 """The values of ``model_type`` that are read. None of them holds the config of another model."""
+
+CAUSAL_ARCHITECTURES = frozenset(_DECODERS)
+"""Those of them whose language models see nothing of what comes later."""
 
 _ALSO_READ = {
     "attention_head_size", "classifier_dropout", "cls_dropout", "conv_act", "conv_groups",
