@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +19,7 @@ from blender_core.errors import CheckpointError, MissingExtraError
 from blender_core.models.building import check_size
 from blender_core.models.clean_copy import link
 from blender_core.models.configs import transformers_config
+from blender_core.models.files import check_fit
 from blender_core.validation import reason
 
 __all__ = ["converted"]
@@ -66,24 +68,39 @@ def _fingerprint(file: Path) -> str:
 
 
 def _convert(file: Path, to: Path) -> None:
-    try:
-        import accelerate  # noqa: F401  (transformers wants it for these files)
-        from gguf import GGML_QUANT_SIZES
-    except ImportError as error:
-        raise MissingExtraError("reading GGUF files", "local") from error
+    if any(find_spec(package) is None for package in ("accelerate", "gguf")):
+        raise MissingExtraError("reading GGUF files", "local")
+    from gguf import GGML_QUANT_SIZES
+
     header = read_header(file, {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()})
+    if scaled := [name for name in header.tensors if name.startswith("rope_f")]:
+        raise CheckpointError(
+            f"{file}: scales its positions ({scaled[0]}), which transformers does not read from "
+            "GGUF files; load the same model from its safetensors"
+        )
     # Whatever else lies beside the file is not read.
     with TemporaryDirectory(prefix="blended-llm-") as name:
         link(file, Path(name) / "model.gguf")
         try:
-            _write(Path(name), header, file, to)
-        except (CheckpointError, OSError):
+            config, model, tokenizer = _read(Path(name), header, file)
+        except CheckpointError:
             raise
         except Exception as error:  # the libraries raise all kinds for broken files
             raise CheckpointError(f"{file}: not a usable GGUF file: {reason(error)}") from error
+    (to / "config.json").write_text(json.dumps(config.to_diff_dict()), encoding="utf-8")
+    save_file(
+        {name: _halved(weight.detach()) for name, weight in model.named_parameters()},
+        to / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    (to / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
+    settings = {name: getattr(tokenizer, name) for name in _NAMED}
+    settings["chat_template"] = tokenizer.chat_template
+    (to / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-def _write(folder: Path, header: GgufHeader, file: Path, to: Path) -> None:
+def _read(folder: Path, header: GgufHeader, file: Path) -> tuple[Any, Any, Any]:
+    """Config, model and tokenizer of ``model.gguf`` in a folder, as transformers makes them."""
     from transformers import (
         MODEL_FOR_CAUSAL_LM_MAPPING,
         AutoConfig,
@@ -92,22 +109,20 @@ def _write(folder: Path, header: GgufHeader, file: Path, to: Path) -> None:
     )
 
     source: dict[str, Any] = {"gguf_file": "model.gguf", "local_files_only": True}
-    told = AutoConfig.from_pretrained(folder, **source).to_dict()
-    config = transformers_config(told, file)
+    config = transformers_config(AutoConfig.from_pretrained(folder, **source).to_dict(), file)
     check_size(MODEL_FOR_CAUSAL_LM_MAPPING, config, header.tensors, file)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **source)
-    tokenizer = AutoTokenizer.from_pretrained(folder, **source)
-    (to / "config.json").write_text(json.dumps(config.to_diff_dict()), encoding="utf-8")
-    save_file(
-        {name: _halved(weight.detach()) for name, weight in model.named_parameters()},
-        to / "model.safetensors",
-        metadata={"format": "pt"},
+    model, report = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True, **source
     )
+    check_fit(
+        file,
+        missing=report["missing_keys"],
+        unexpected=report["unexpected_keys"],
+        reshaped=[name for name, *_ in report["mismatched_keys"]],
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder, **source)
     _split_digits(tokenizer.backend_tokenizer, header.splitting)
-    tokenizer.backend_tokenizer.save(str(to / "tokenizer.json"))
-    settings = {name: getattr(tokenizer, name) for name in _NAMED}
-    settings |= {"chat_template": tokenizer.chat_template}
-    (to / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return config, model, tokenizer
 
 
 def _halved(weight: torch.Tensor) -> torch.Tensor:

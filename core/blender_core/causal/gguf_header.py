@@ -86,24 +86,34 @@ class _Reader:
         if alignment < 1:
             raise self._broken(f"aligned to {alignment} bytes")
         start = -(-self._stream.tell() // alignment) * alignment
-        tensors: dict[str, int] = {}
-        for name, shape, kind, offset in described:
-            if kind not in blocks:
-                raise self._broken(f"{brief(name)} has numbers of an unknown type, {kind}")
-            numbers = math.prod(shape)
-            in_block, block_bytes = blocks[kind]
-            if not shape or min(shape) < 1 or shape[0] % in_block:
-                raise self._broken(f"{brief(name)} has the impossible shape {shape}")
-            end = start + offset + numbers // in_block * block_bytes
-            if end > self._size:
-                raise self._broken(
-                    f"cut short: {brief(name)} ends at byte {end:,}, the file at {self._size:,}; "
-                    "download it again"
-                )
-            tensors[name] = numbers
+        tensors = {tensor[0]: self._numbers(*tensor, start, blocks) for tensor in described}
         if len(tensors) < count:
             raise self._broken("two tensors have the same name")
         return GgufHeader(tensors, splitting)
+
+    def _numbers(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        kind: int,
+        offset: int,
+        start: int,
+        blocks: Mapping[int, tuple[int, int]],
+    ) -> int:
+        """How many numbers a tensor has, which must lie inside the file."""
+        if kind not in blocks:
+            raise self._broken(f"{brief(name)} has numbers of an unknown type, {kind}")
+        numbers = math.prod(shape)
+        in_block, block_bytes = blocks[kind]
+        if not shape or min(shape) < 1 or shape[0] % in_block:
+            raise self._broken(f"{brief(name)} has the impossible shape {shape}")
+        end = start + offset + numbers // in_block * block_bytes
+        if end > self._size:
+            raise self._broken(
+                f"cut short: {brief(name)} ends at byte {end:,}, the file at {self._size:,}; "
+                "download it again"
+            )
+        return numbers
 
     def _tensor(self) -> tuple[str, tuple[int, ...], int, int]:
         """Name, shape, type and place among the data."""

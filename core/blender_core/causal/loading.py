@@ -71,10 +71,9 @@ def _folder(model: str | PathLike[str], access: dict[str, Any]) -> Path:
     """Where the model's files are."""
     if model == SMOLLM2:
         return converted(smollm2_file())
-    if isinstance(model, str | PathLike) and Path(model).suffix == ".gguf":
-        file = Path(model).expanduser()
-        if file.is_file():
-            return converted(file)
+    file = Path(str(model)).expanduser()
+    if file.suffix == ".gguf" and file.is_file():
+        return converted(file)
     return resolve(model, **access)
 
 

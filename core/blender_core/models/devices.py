@@ -59,8 +59,8 @@ def pick_dtype(
 
 def _multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions for it; versions of torch that cannot tell say no."""
-    tell = getattr(torch.cpu, "get_capabilities", dict)
-    can = tell()
+    tell = getattr(torch.cpu, "get_capabilities", None)
+    can = tell() if tell else {}
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
