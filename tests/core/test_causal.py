@@ -9,6 +9,7 @@ import shutil
 import struct
 import sys
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -432,6 +433,28 @@ def test_a_gguf_header_cannot_ask_for_more_than_there_is(content, message, tmp_p
     file.write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         read_header(file, {0: (1, 4)})
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_bytes_a_gguf_header_has_it_is_a_model_or_one_sentence(
+    seed, gguf_file, cache, tmp_path
+):
+    content = bytearray(gguf_file.read_bytes())
+    chance = Random(seed)
+    end = content.index(b"blk.2.ffn_norm.weight") + 60
+    for _ in range(chance.randint(1, 3)):
+        place = chance.choice(
+            [chance.randrange(900), chance.randrange(end), end - 1 - chance.randrange(2500)]
+        )
+        content[place] = chance.choice([0, 1, 255, chance.randrange(256), content[place] ^ 128])
+    file = tmp_path / "own.gguf"
+    file.write_bytes(content)
+    told = "a model"
+    try:
+        CausalModel.from_pretrained(file).log_probabilities(QUESTION, ["Paris"])
+    except (CheckpointError, ModelOutputError) as error:
+        told = str(error)
+    assert "\n" not in told
 
 
 def test_two_files_of_one_size_and_beginning_are_not_taken_for_each_other(

@@ -86,7 +86,8 @@ def _convert(file: Path, to: Path) -> None:
         except CheckpointError:
             raise
         except Exception as error:  # the libraries raise all kinds for broken files
-            raise CheckpointError(f"{file}: not a usable GGUF file: {reason(error)}") from error
+            told = reason(error).replace(name, "...")
+            raise CheckpointError(f"{file}: not a usable GGUF file: {told}") from error
     (to / "config.json").write_text(json.dumps(config.to_diff_dict()), encoding="utf-8")
     save_file(
         {name: _halved(weight.detach()) for name, weight in model.named_parameters()},
