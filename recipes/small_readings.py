@@ -131,6 +131,7 @@ def _write(file: Path, shard: Sequence[tuple[str, Record]], reader: SmallReader,
     began = time.perf_counter()
     figures, states = reader.read(items)
     seconds = time.perf_counter() - began
+    half = states.astype(np.float16)
     with whole_file(file) as stream:
         np.savez(
             stream,
@@ -139,7 +140,7 @@ def _write(file: Path, shard: Sequence[tuple[str, Record]], reader: SmallReader,
             record=np.array(owners, dtype=np.int32),
             candidate=np.array(chosen, dtype=np.int32),
             figures=figures,
-            states=states,
+            states=half if np.isfinite(half).all() else states,
         )
     prompt = reader.model.prompt
     contexts = prompt.contexts(list(dict.fromkeys(question for question, _ in items)))
