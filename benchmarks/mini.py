@@ -16,8 +16,8 @@ from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.loading import SHIPPED
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.data.records import read_record
+from blender_core.models.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.ranking.joint_ranker import JointRanker
 from blender_core.ranking.pair_ranker import PairRanker
 

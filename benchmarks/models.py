@@ -14,7 +14,7 @@ from blender_core.comparison.checkpoints.base_configs import BASE_CONFIGS
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.models.tokenizer import TextTokenizer
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "data" / "golden"
 TOKENIZER = GOLDEN / "checkpoints" / "tiny-PairRM" / "tokenizer.json"

@@ -11,9 +11,9 @@ import torch
 
 from benchmarks.models import cross_encoder, encoder_flops, peak_flops, text
 from blender_core.candidates import Pair, Task
-from blender_core.comparison.batching import pack, padding_share
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoders import PlainEncoder
+from blender_core.models.batching import pack, padding_share
 from blender_core.ranking.aggregation import max_logits
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.pair_ranker import PairRanker

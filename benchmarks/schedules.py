@@ -16,9 +16,9 @@ from rich.table import Table
 from benchmarks.mini import mini_as_cross_encoder
 from benchmarks.models import TOKENIZER, text
 from blender_core.candidates import Pair, Task
-from blender_core.comparison.batching import pack
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.data.records import read_record
+from blender_core.models.batching import pack
+from blender_core.models.tokenizer import TextTokenizer
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.schedules import Active
 

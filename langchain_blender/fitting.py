@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from blender_core.comparison.nonanswers import is_nonanswer
 from langchain_core.messages import AIMessage
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
@@ -12,7 +13,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ValidationError
 
-from blender_core.comparison.nonanswers import is_nonanswer
 from blender_core.errors import first_line
 from langchain_blender.messages import answer_text
 

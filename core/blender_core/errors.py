@@ -43,12 +43,19 @@ class NotSavedError(BlenderError, OSError):
 
 
 class MissingExtraError(BlenderError, ImportError):
-    """An optional dependency is not installed; the message names the extra to install."""
+    """An optional dependency is not installed; the message is the line that installs it.
 
-    def __init__(self, feature: str, extra: str) -> None:
-        self._made_of = (feature, extra)
+    Args:
+        feature: what needs it.
+        extra: of this package.
+        then: a command besides, for what no extra can name.
+    """
+
+    def __init__(self, feature: str, extra: str, then: str = "") -> None:
+        self._made_of = (feature, extra, then)
         super().__init__(
             f"{feature} needs an optional dependency: pip install 'blended-llm[{extra}]'"
+            + (f" && {then}" if then else "")
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -20,9 +20,9 @@ from golden_data import CHECKPOINTS
 from safetensors.torch import load_file, save_file
 
 from blender_core import GenFuser, Pair, PairRanker, PointwiseRanker
-from blender_core.comparison.checkpoints.configs import TEXT_ARCHITECTURES, transformers_config
 from blender_core.comparison.sentence_encoder import SentenceEncoder
 from blender_core.errors import CheckpointError
+from blender_core.models.configs import TEXT_ARCHITECTURES, transformers_config
 
 HF = CHECKPOINTS / "tiny-PairRM-hf"
 FUSER = CHECKPOINTS / "tiny-gen-fuser"
@@ -98,7 +98,7 @@ def test_no_other_architecture_is_imported():
 import sys
 from pathlib import Path
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-from blender_core.comparison.checkpoints.configs import TEXT_ARCHITECTURES, transformers_config
+from blender_core.models.configs import TEXT_ARCHITECTURES, transformers_config
 from blender_core.errors import CheckpointError
 
 others = sorted(CONFIG_MAPPING_NAMES.keys() - TEXT_ARCHITECTURES)

@@ -13,10 +13,10 @@ from golden_data import CHECKPOINTS
 from safetensors.torch import load_file, save_file
 
 from blender_core import Pair, PairRanker
-from blender_core.comparison.checkpoints.files import resolve
-from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.errors import BlenderError, CheckpointError
+from blender_core.models.files import resolve
+from blender_core.models.sentencepiece_model import tokenizer_from_sentencepiece
 
 BASE = CHECKPOINTS / "tiny-deberta-v3-base"
 PAIRS = [Pair("What is the capital of France?", "Paris", "London ，ﬁ ＡＢＣ"), Pair("", "b", "a")]

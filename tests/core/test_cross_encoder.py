@@ -14,14 +14,14 @@ from transformers import AutoConfig, AutoModel
 
 from blender_core import PairRanker
 from blender_core.candidates import Pair, Task
-from blender_core.comparison.batching import pack, padding_share
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoders import DebertaEncoder, PlainEncoder
 from blender_core.comparison.encoders.deberta import _Buckets
 from blender_core.comparison.encoding import Limits, Markers, PairEncoder
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.models.batching import pack, padding_share
+from blender_core.models.tokenizer import TextTokenizer
 
 SMALL = {
     "vocab_size": 2005,

@@ -19,11 +19,11 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import BartConfig, BartForConditionalGeneration
 
 from blender_core.candidates import Candidate, Task
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError, InputError
 from blender_core.fusion.gen_fuser import GenFuser
 from blender_core.fusion.prompt import FusionPrompt, tidied
 from blender_core.fusion.streaming import TokenStreamer, streamed
+from blender_core.models.tokenizer import TextTokenizer
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 CHECKPOINT = GOLDEN / "checkpoints" / "tiny-gen-fuser"

@@ -29,13 +29,10 @@ from toy import toy_config
 from blender_core.belief.calibrator import Calibrator
 from blender_core.belief.member_prior import MemberPrior
 from blender_core.cli.results import ResultsFile
-from blender_core.comparison.checkpoints.files import read_weights
 from blender_core.comparison.checkpoints.layouts import read_layout
 from blender_core.comparison.late.checkpoint import read_late
 from blender_core.comparison.loading import SHIPPED
-from blender_core.comparison.pointwise.checkpoint import tokenizer_settings
 from blender_core.comparison.pointwise.loading import load_scorer
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.data.files import read_records
 from blender_core.data.lines import as_line
 from blender_core.data.records import as_value
@@ -44,6 +41,9 @@ from blender_core.evaluation.evaluation import evaluate
 from blender_core.evaluation.store import Store
 from blender_core.evaluation.wanted import Evaluation
 from blender_core.fusion.checkpoint import generation_config
+from blender_core.models.chat_template import tokenizer_settings
+from blender_core.models.files import read_weights
+from blender_core.models.tokenizer import TextTokenizer
 from blender_core.ranking.consensus_ranker import ConsensusRanker
 from blender_core.training.config import FuserConfig, RankerConfig, read_config
 from blender_core.training.log import TrainingLog

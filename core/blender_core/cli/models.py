@@ -180,8 +180,8 @@ def _by_style(file: str) -> Ranker:
 
 def _is_pairwise_checkpoint(name: str, loading: Loading) -> bool:
     """Whether a checkpoint is a pairwise ranker's, by its config alone."""
-    from blender_core.comparison.checkpoints.files import read_json, resolve
     from blender_core.comparison.checkpoints.layouts import is_pairwise
+    from blender_core.models.files import read_json, resolve
 
     folder = resolve(
         name, local_files_only=loading.local_files_only, allow_patterns=["config.json"]

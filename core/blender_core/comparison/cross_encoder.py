@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
-from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.building import bare_encoder, built, encoder_config
-from blender_core.comparison.checkpoints.files import read_weights, resolve, told_by
 from blender_core.comparison.checkpoints.layouts import Layout, read_layout
 from blender_core.comparison.checkpoints.own import write_own
-from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.encoding import Limits, Markers, PairEncoder, Row
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.models.batching import pack
+from blender_core.models.building import bare_encoder, built, encoder_config
+from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
+from blender_core.models.files import read_weights, resolve, told_by
+from blender_core.models.tokenizer import TextTokenizer
 
 __all__ = ["CrossEncoder"]
 

@@ -16,8 +16,8 @@ from pydantic import ConfigDict, with_config
 
 from blender_core.candidates import Pair
 from blender_core.checks import positive
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.models.tokenizer import TextTokenizer
 from blender_core.validation import brief
 
 __all__ = ["Limits", "Markers", "PairEncoder", "Row"]

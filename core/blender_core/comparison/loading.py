@@ -6,8 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_core.comparison.checkpoints.files import read_json, resolve
 from blender_core.comparison.checkpoints.layouts import is_late, is_worth
+from blender_core.models.files import read_json, resolve
 
 if TYPE_CHECKING:
     from blender_core.belief.calibrator import Calibrator

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from blender_core.checks import positive
-from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.building import bare_encoder, built, encoder_config
-from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
-from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.pointwise.rows import Frame
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError
+from blender_core.models.batching import pack
+from blender_core.models.building import bare_encoder, built, encoder_config
+from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
+from blender_core.models.files import read_json, read_weights, resolve
+from blender_core.models.tokenizer import TextTokenizer
 
 __all__ = ["SentenceEncoder", "shipped_sentence_encoder"]
 

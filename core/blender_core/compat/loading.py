@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from blender_core.comparison.checkpoints.files import read_json, resolve
 from blender_core.errors import InputError
+from blender_core.models.files import read_json, resolve
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.pointwise_ranker import PointwiseRanker
 from blender_core.ranking.ranker import Ranker

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_core.comparison.checkpoints.building import filled_model
-from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.descriptions import Generation
-from blender_core.comparison.checkpoints.files import read_json, read_weights
-from blender_core.comparison.checkpoints.vocabulary import vocabulary_in
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError
 from blender_core.fusion.prompt import REQUEST
+from blender_core.models.building import filled_model
+from blender_core.models.configs import transformers_config
+from blender_core.models.descriptions import Generation
+from blender_core.models.files import read_json, read_weights
+from blender_core.models.tokenizer import TextTokenizer
+from blender_core.models.vocabulary import vocabulary_in
 from blender_core.validation import held_to, reason
 
 if TYPE_CHECKING:

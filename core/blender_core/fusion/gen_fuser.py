@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from blender_core.candidates import Answers, Task
 from blender_core.checks import positive
-from blender_core.comparison.checkpoints.files import resolve
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError, InputError, message_of
 from blender_core.fusion.checkpoint import load_model, load_tokenizer
 from blender_core.fusion.fuser import Fuser
 from blender_core.fusion.prompt import FusionPrompt, tidied
 from blender_core.fusion.streaming import streamed
+from blender_core.models.files import resolve
+from blender_core.models.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +103,7 @@ class GenFuser(Fuser):
                 or weights are missing or left over.
             InputError: device, dtype or a limit is not usable.
         """
-        from blender_core.comparison.devices import pick_device, pick_dtype
+        from blender_core.models.devices import pick_device, pick_dtype
 
         place = pick_device(device)
         precision = pick_dtype(dtype, place)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import count, pairwise
 
 from blender_core.candidates import Task
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.models.tokenizer import TextTokenizer
 
 __all__ = ["REQUEST", "Control", "FusionPrompt", "Segment", "tidied"]
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from blender_core.candidates import Task
-from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.files import read_weights, tensors_into
 from blender_core.data.files import read_records
 from blender_core.data.records import Record
 from blender_core.errors import CheckpointError, InputError
 from blender_core.fusion.gen_fuser import GenFuser
+from blender_core.models.batching import pack
+from blender_core.models.files import read_weights, tensors_into
 from blender_core.training.config import FuserConfig
 from blender_core.training.log import TrainingLog
 from blender_core.training.optimizer import groups_of

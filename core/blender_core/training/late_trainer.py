@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.files import read_weights, tensors_into
-from blender_core.comparison.devices import pick_batch_tokens, pick_device
 from blender_core.comparison.late.checkpoint import write_late
 from blender_core.comparison.late.comparator import LateComparator, joined
 from blender_core.comparison.late.reading import Item, Reading
 from blender_core.comparison.late.regression import style_regression
 from blender_core.comparison.late.style import style
+from blender_core.models.batching import pack
+from blender_core.models.devices import pick_batch_tokens, pick_device
+from blender_core.models.files import read_weights, tensors_into
 from blender_core.training.config import RankerConfig
 from blender_core.training.dev import DevPairs
 from blender_core.training.log import TrainingLog

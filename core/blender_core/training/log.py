@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, StrictStr
 
 from blender_core._version import __version__
-from blender_core.comparison.checkpoints.files import read_json
 from blender_core.errors import CheckpointError, InputError
+from blender_core.models.files import read_json
 from blender_core.training.config import TrainingConfig
 from blender_core.validation import brief, held_to
 from blender_core.writing import whole_file

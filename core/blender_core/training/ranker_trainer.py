@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from blender_core.candidates import Pair
-from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.files import read_weights, tensors_into
 from blender_core.comparison.checkpoints.own import write_own
 from blender_core.comparison.cross_encoder import CrossEncoder
-from blender_core.comparison.devices import pick_batch_tokens, pick_device
 from blender_core.comparison.encoding import PairEncoder, Row
 from blender_core.errors import InputError
+from blender_core.models.batching import pack
+from blender_core.models.devices import pick_batch_tokens, pick_device
+from blender_core.models.files import read_weights, tensors_into
 from blender_core.training.config import RankerConfig
 from blender_core.training.dev import DevPairs, records_of
 from blender_core.training.late_trainer import LateRun, start_style

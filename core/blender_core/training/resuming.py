@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictFlo
 from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import get_last_checkpoint
 
-from blender_core.comparison.checkpoints.files import read_json
 from blender_core.errors import BlenderError, CheckpointError, InputError, message_of
+from blender_core.models.files import read_json
 from blender_core.training.config import TrainingConfig
 from blender_core.validation import held_to, reason
 

@@ -26,8 +26,8 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from blender_core.comparison.devices import pick_device
 from blender_core.errors import InputError, ModelOutputError, NotSavedError
+from blender_core.models.devices import pick_device
 from blender_core.training.config import TrainingConfig
 from blender_core.training.log import TrainingLog
 from blender_core.training.optimizer import rate_at

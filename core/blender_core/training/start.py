@@ -12,11 +12,7 @@ import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer
 
-from blender_core.comparison.checkpoints.building import filled_model
-from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve
 from blender_core.comparison.checkpoints.layouts import is_late, is_pairwise
-from blender_core.comparison.checkpoints.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.checkpoint import check_positions
@@ -24,8 +20,12 @@ from blender_core.comparison.late.comparator import LateComparator
 from blender_core.comparison.late.model import LateModel
 from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.models.building import filled_model
+from blender_core.models.configs import transformers_config
+from blender_core.models.files import read_json, read_weights, resolve
+from blender_core.models.tokenizer import TextTokenizer
+from blender_core.models.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.training.config import RankerConfig
 
 __all__ = ["LateStart", "encoder_of", "late_to_train", "ranker_to_train", "seeded"]

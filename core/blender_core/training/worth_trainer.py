@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve, tensors_into
 from blender_core.comparison.checkpoints.layouts import is_pairwise, is_worth
-from blender_core.comparison.checkpoints.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.comparison.late.comparator import items_of
 from blender_core.comparison.late.reading import Item
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.comparison.worth.checkpoint import write_worth
 from blender_core.comparison.worth.comparator import WorthComparator
 from blender_core.comparison.worth.inputs import WorthInputs, figures
 from blender_core.comparison.worth.model import WorthHead, WorthModel
 from blender_core.comparison.worth.reading import PART, TextReader
 from blender_core.errors import InputError
+from blender_core.models.files import read_json, read_weights, resolve, tensors_into
+from blender_core.models.tokenizer import TextTokenizer
+from blender_core.models.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.training.config import RankerConfig
 from blender_core.training.dev import DevPairs
 from blender_core.training.kept_readings import KeptReadings

@@ -19,11 +19,11 @@ from tokenizers import AddedToken
 
 from blender_core.comparison.checkpoints.base_configs import BASE_CONFIGS
 from blender_core.comparison.checkpoints.descriptions import Hf, Original, Own
-from blender_core.comparison.checkpoints.files import read_json, told_by
-from blender_core.comparison.checkpoints.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.comparison.encoding import Limits, Markers
-from blender_core.comparison.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.errors import CheckpointError, InputError
+from blender_core.models.files import read_json, told_by
+from blender_core.models.tokenizer import TextTokenizer, read_tokenizer
+from blender_core.models.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.validation import held_to
 
 __all__ = ["LATE_FORMAT", "OWN_FORMAT", "WORTH_FORMAT", "Layout", "is_late", "is_pairwise"]

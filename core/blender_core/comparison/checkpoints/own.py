@@ -12,7 +12,7 @@ from safetensors.torch import save_model
 from blender_core.comparison.checkpoints.layouts import OWN_FORMAT
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.pair_model import PairModel
-from blender_core.comparison.tokenizer import TextTokenizer
+from blender_core.models.tokenizer import TextTokenizer
 
 __all__ = ["write_own"]
 

@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from blender_core.comparison.checkpoints.building import bare_encoder, built
-from blender_core.comparison.checkpoints.configs import check_layers, transformers_config
 from blender_core.comparison.checkpoints.descriptions import Late
-from blender_core.comparison.checkpoints.files import read_json, read_weights, told_by
 from blender_core.comparison.checkpoints.layouts import LATE_FORMAT
 from blender_core.comparison.late.model import LateModel
 from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits
 from blender_core.comparison.late.style import STYLE
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import CheckpointError, InputError
+from blender_core.models.building import bare_encoder, built
+from blender_core.models.configs import check_layers, transformers_config
+from blender_core.models.files import read_json, read_weights, told_by
+from blender_core.models.tokenizer import TextTokenizer
 from blender_core.validation import held_to
 
 __all__ = ["check_positions", "read_late", "write_late"]

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
-from blender_core.comparison.batching import pack
-from blender_core.comparison.checkpoints.files import resolve
-from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.late.checkpoint import read_late, write_late
 from blender_core.comparison.late.model import LateModel, Read
 from blender_core.comparison.late.reading import Item, ReadingEncoder
 from blender_core.comparison.late.style import style
 from blender_core.errors import ModelOutputError
+from blender_core.models.batching import pack
+from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
+from blender_core.models.files import resolve
 
 __all__ = ["LateComparator", "items_of", "parts_of"]
 

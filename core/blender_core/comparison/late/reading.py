@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
 from blender_core.checks import positive
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.models.tokenizer import TextTokenizer, both_ends
 from blender_core.validation import brief
 
 __all__ = ["Item", "Reading", "ReadingEncoder", "ReadingLimits", "ReadingMarkers"]
@@ -131,12 +131,4 @@ class ReadingEncoder:
         return readings
 
     def _part(self, opening: list[int], ids: list[int], limit: int) -> list[int]:
-        return [*opening, *_both_ends(ids, limit - self._taken), *self._after]
-
-
-def _both_ends(ids: list[int], room: int) -> list[int]:
-    """At most `room` of the ids: three fifths from the beginning, the rest from the end."""
-    if len(ids) <= room:
-        return ids
-    head = -(-3 * room // 5)
-    return ids[:head] + ids[len(ids) - (room - head) :]
+        return [*opening, *both_ends(ids, limit - self._taken), *self._after]

@@ -11,14 +11,13 @@ import torch
 from tokenizers import AddedToken
 from torch import nn
 
-from blender_core.comparison.checkpoints.building import filled_model
-from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.descriptions import TokenizerSettings
-from blender_core.comparison.checkpoints.files import read_json
-from blender_core.comparison.checkpoints.vocabulary import vocabulary_file, vocabulary_in
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
-from blender_core.validation import held_to
+from blender_core.models.building import filled_model
+from blender_core.models.chat_template import tokenizer_settings
+from blender_core.models.configs import transformers_config
+from blender_core.models.files import read_json
+from blender_core.models.tokenizer import TextTokenizer
+from blender_core.models.vocabulary import vocabulary_file, vocabulary_in
 
 __all__ = [
     "Checkpoint",
@@ -27,7 +26,6 @@ __all__ = [
     "model_of",
     "row_limit",
     "tokenizer_in",
-    "tokenizer_settings",
 ]
 
 _BUFFERS = (".position_ids", ".rotary_emb.inv_freq")
@@ -81,16 +79,6 @@ def tokenizer_in(folder: Path, markers: tuple[str, ...] = ()) -> TextTokenizer:
     missing = [name for name in markers if full.token_to_id(name) is None]
     full.add_tokens([AddedToken(name, normalized=True) for name in missing])
     return TextTokenizer(full, markers, vocabulary_file(folder))
-
-
-def tokenizer_settings(folder: Path) -> TokenizerSettings:
-    """The folder's tokenizer_config.json, empty if there is none.
-
-    Raises:
-        CheckpointError: a key has an impossible value.
-    """
-    file = folder / "tokenizer_config.json"
-    return held_to(TokenizerSettings, read_json(file) if file.is_file() else {}, file)
 
 
 def inner(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

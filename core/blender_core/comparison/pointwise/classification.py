@@ -15,12 +15,12 @@ from blender_core.comparison.pointwise.checkpoint import (
     model_of,
     row_limit,
     tokenizer_in,
-    tokenizer_settings,
 )
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import PairRows
-from blender_core.comparison.pointwise.templates import TemplateRows, chat_template
+from blender_core.comparison.pointwise.templates import TemplateRows
 from blender_core.errors import CheckpointError
+from blender_core.models.chat_template import chat_template, tokenizer_settings
 
 __all__ = ["ClassificationScorer"]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from blender_core.comparison.checkpoints.building import encoder_config
 from blender_core.comparison.checkpoints.descriptions import Original
-from blender_core.comparison.checkpoints.files import read_json
-from blender_core.comparison.checkpoints.vocabulary import has_vocabulary
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
+from blender_core.models.building import encoder_config
+from blender_core.models.files import read_json
+from blender_core.models.vocabulary import has_vocabulary
 from blender_core.validation import held_to
 
 __all__ = ["base_config", "description", "tokenizer_home"]

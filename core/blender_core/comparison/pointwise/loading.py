@@ -10,9 +10,7 @@ import torch
 
 from blender_core.checks import positive
 from blender_core.comparison.checkpoints.descriptions import Kind
-from blender_core.comparison.checkpoints.files import read_json, read_weights, resolve, told_by
 from blender_core.comparison.checkpoints.layouts import is_pairwise
-from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.pointwise.checkpoint import Checkpoint
 from blender_core.comparison.pointwise.classification import ClassificationScorer
 from blender_core.comparison.pointwise.model_scorer import ModelScorer
@@ -20,6 +18,8 @@ from blender_core.comparison.pointwise.simcls import SimCLSScorer
 from blender_core.comparison.pointwise.summareranker import SummaRerankerScorer
 from blender_core.comparison.pointwise.value_head import starling_rm, ultra_rm
 from blender_core.errors import CheckpointError, InputError
+from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
+from blender_core.models.files import read_json, read_weights, resolve, told_by
 from blender_core.validation import held_to
 
 __all__ = ["FORMATS", "load_scorer"]

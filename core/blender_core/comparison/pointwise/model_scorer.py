@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from blender_core.comparison.batching import pack
 from blender_core.comparison.pointwise.rows import Row
+from blender_core.models.batching import pack
 
 __all__ = ["Forward", "ModelScorer", "computed"]
 

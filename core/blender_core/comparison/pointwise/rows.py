@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from tokenizers import Tokenizer
 
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.errors import InputError
+from blender_core.models.tokenizer import TextTokenizer
 
 __all__ = ["Frame", "PairRows", "Row", "check_room", "share"]
 

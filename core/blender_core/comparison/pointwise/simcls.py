@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 from transformers import MODEL_MAPPING
 
-from blender_core.comparison.checkpoints.files import told_by
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
     inner,
@@ -22,6 +21,7 @@ from blender_core.comparison.pointwise.llm_blender import base_config, descripti
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import Frame, check_room
 from blender_core.errors import CheckpointError
+from blender_core.models.files import told_by
 
 __all__ = ["SimCLSScorer"]
 

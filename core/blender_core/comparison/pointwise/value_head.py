@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import MODEL_MAPPING
 
-from blender_core.comparison.checkpoints.files import tensors_into
-from blender_core.comparison.checkpoints.vocabulary import has_vocabulary
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
     config_in,
@@ -21,7 +19,10 @@ from blender_core.comparison.pointwise.checkpoint import (
     tokenizer_in,
 )
 from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
-from blender_core.comparison.pointwise.templates import Template, TemplateRows
+from blender_core.comparison.pointwise.templates import TemplateRows
+from blender_core.models.chat_template import Template
+from blender_core.models.files import tensors_into
+from blender_core.models.vocabulary import has_vocabulary
 
 __all__ = ["ValueHeadScorer", "starling_rm", "ultra_rm"]
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from blender_core.comparison.checkpoints.building import bare_encoder, built
-from blender_core.comparison.checkpoints.configs import check_layers, transformers_config
 from blender_core.comparison.checkpoints.descriptions import Worth
-from blender_core.comparison.checkpoints.files import read_json, read_weights, told_by
 from blender_core.comparison.checkpoints.layouts import WORTH_FORMAT
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.comparison.worth.inputs import FIGURES
 from blender_core.comparison.worth.model import WorthModel
 from blender_core.comparison.worth.reading import TextReader
 from blender_core.errors import CheckpointError
+from blender_core.models.building import bare_encoder, built
+from blender_core.models.configs import check_layers, transformers_config
+from blender_core.models.files import read_json, read_weights, told_by
+from blender_core.models.tokenizer import TextTokenizer
 from blender_core.validation import held_to
 
 __all__ = ["read_worth", "write_worth"]

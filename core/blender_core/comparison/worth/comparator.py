@@ -13,8 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
-from blender_core.comparison.checkpoints.files import resolve
-from blender_core.comparison.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.comparison.late.comparator import items_of, parts_of
 from blender_core.comparison.late.reading import Item
 from blender_core.comparison.worth.checkpoint import read_worth, write_worth
@@ -22,6 +20,8 @@ from blender_core.comparison.worth.inputs import WorthInputs, figures
 from blender_core.comparison.worth.model import WorthModel
 from blender_core.comparison.worth.reading import TextReader
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
+from blender_core.models.files import resolve
 
 __all__ = ["WorthComparator"]
 

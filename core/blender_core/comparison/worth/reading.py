@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from blender_core.comparison.batching import pack
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.pointwise.rows import Frame
-from blender_core.comparison.tokenizer import TextTokenizer
 from blender_core.comparison.worth.grams import ending_grams, opening_grams, token_pairs
 from blender_core.errors import InputError
+from blender_core.models.batching import pack
+from blender_core.models.tokenizer import TextTokenizer
 
 __all__ = ["PART", "TextReader", "TextReading"]
 

@@ -41,10 +41,10 @@ class BartScore:
     def __init__(self, settings: ModelSettings, direction: Direction = "recall") -> None:
         import torch
 
-        from blender_core.comparison.checkpoints.files import resolve
-        from blender_core.comparison.devices import pick_device
         from blender_core.comparison.pointwise.rows import Frame
         from blender_core.fusion.checkpoint import load_model, load_tokenizer
+        from blender_core.models.devices import pick_device
+        from blender_core.models.files import resolve
 
         folder = resolve(settings.model, local_files_only=settings.local_files_only)
         device = pick_device(settings.device)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.comparison.tokenizer import well_formed
 from blender_core.errors import CheckpointError, InputError, MissingExtraError, message_of
 from blender_core.evaluation.metrics.metric import TextPair
 from blender_core.evaluation.metrics.settings import ModelSettings
+from blender_core.models.tokenizer import well_formed
 
 __all__ = ["BertScore"]
 
@@ -40,10 +40,10 @@ class BertScore:
         except ImportError as error:
             raise MissingExtraError("the metric 'bertscore'", "eval") from error
 
-        from blender_core.comparison.checkpoints.clean_copy import clean_copy
-        from blender_core.comparison.checkpoints.configs import transformers_config
-        from blender_core.comparison.checkpoints.files import read_json, resolve
-        from blender_core.comparison.devices import pick_device
+        from blender_core.models.clean_copy import clean_copy
+        from blender_core.models.configs import transformers_config
+        from blender_core.models.devices import pick_device
+        from blender_core.models.files import read_json, resolve
 
         name = settings.model
         folder = resolve(name, local_files_only=settings.local_files_only)

@@ -7,9 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_core.comparison.checkpoints.descriptions import ShardIndex
 from blender_core.errors import CheckpointError, InputError
 from blender_core.json_values import parsed
+from blender_core.models.descriptions import ShardIndex
 from blender_core.validation import brief, held_to, reason, type_of
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from blender_core.comparison.checkpoints.clean_copy import VOCABULARIES, clean_copy
-from blender_core.comparison.checkpoints.configs import transformers_config
-from blender_core.comparison.checkpoints.files import read_json
-from blender_core.comparison.checkpoints.sentencepiece_model import tokenizer_from_sentencepiece
-from blender_core.comparison.tokenizer import read_tokenizer, sound
 from blender_core.errors import CheckpointError
+from blender_core.models.clean_copy import VOCABULARIES, clean_copy
+from blender_core.models.configs import transformers_config
+from blender_core.models.files import read_json
+from blender_core.models.sentencepiece_model import tokenizer_from_sentencepiece
+from blender_core.models.tokenizer import read_tokenizer, sound
 
 __all__ = ["has_vocabulary", "vocabulary_file", "vocabulary_in"]
 

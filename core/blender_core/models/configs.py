@@ -15,7 +15,12 @@ from typing import Any
 
 from blender_core.errors import CheckpointError, describe
 
-__all__ = ["TEXT_ARCHITECTURES", "check_layers", "transformers_config"]
+__all__ = [
+    "CAUSAL_ARCHITECTURES",
+    "TEXT_ARCHITECTURES",
+    "check_layers",
+    "transformers_config",
+]
 
 _ENCODERS = (
     "albert", "bert", "big_bird", "camembert", "data2vec-text", "deberta", "deberta-v2",
@@ -35,6 +40,9 @@ _ENCODER_DECODERS = (
 
 TEXT_ARCHITECTURES = frozenset((*_ENCODERS, *_DECODERS, *_ENCODER_DECODERS))
 """The values of ``model_type`` that are read. None of them holds the config of another model."""
+
+CAUSAL_ARCHITECTURES = frozenset(_DECODERS)
+"""Those of them whose language models see nothing of what comes later."""
 
 _ALSO_READ = {
     "attention_head_size", "classifier_dropout", "cls_dropout", "conv_act", "conv_groups",
@@ -100,7 +108,7 @@ def _architecture(content: Mapping[str, Any], where: Path) -> Any:
     if not isinstance(name, str) or name not in TEXT_ARCHITECTURES:
         raise CheckpointError(
             f"{where / 'config.json'}: 'model_type' is {name!r:.80}, none of the text models that "
-            "are read (TEXT_ARCHITECTURES in blender_core.comparison.checkpoints.configs)"
+            "are read (TEXT_ARCHITECTURES in blender_core.models.configs)"
         )
     from transformers import CONFIG_MAPPING, __version__
 

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from blender_core.comparison.checkpoints.configs import check_layers, transformers_config
-from blender_core.comparison.checkpoints.files import check_fit, check_weights, tensors_into
 from blender_core.errors import CheckpointError, describe
+from blender_core.models.configs import check_layers, transformers_config
+from blender_core.models.files import check_fit, check_weights, tensors_into
 
-__all__ = ["bare_encoder", "built", "encoder_config", "filled_model"]
+__all__ = ["bare_encoder", "built", "check_size", "encoder_config", "filled_model"]
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -97,6 +97,45 @@ def built(build: Callable[[], Model], weights: Mapping[str, torch.Tensor], where
     return model
 
 
+def check_size(
+    kinds: Mapping[type, Any], config: Any, given: Mapping[str, int], where: Path
+) -> Any:
+    """Refuse a config of a model much larger than its weights, before it is built with memory.
+
+    Args:
+        kinds: transformers' mapping from configs to models.
+        config: of the model.
+        given: numbers of each of the weights.
+        where: the checkpoint's folder, for messages.
+
+    Returns:
+        The model's class.
+
+    Raises:
+        CheckpointError: it is, or there is no such model.
+    """
+    try:
+        kind = kinds[type(config)]
+    except KeyError:
+        raise CheckpointError(
+            f"{where}: transformers has no model of this kind for {config.model_type!r}"
+        ) from None
+    check_layers(config, given, where)
+    try:
+        with torch.device("meta"):
+            outline = kind(config)
+    except Exception as error:  # every kind of model fails in its own way
+        raise _unusable(where, error) from error
+    wanted = sum(weight.numel() for weight in outline.parameters())
+    numbers = sum(given.values())
+    if wanted > _MORE_AT_MOST * numbers + _SMALL:
+        raise CheckpointError(
+            f"{where / 'config.json'}: describes a model of {wanted:,} numbers, but the weights "
+            f"have {numbers:,}"
+        )
+    return kind
+
+
 def filled_model(
     kinds: Mapping[type, Any],
     config: Any,
@@ -123,25 +162,8 @@ def filled_model(
     Raises:
         CheckpointError: there is no such model, or weights do not fit; some are named.
     """
-    try:
-        kind = kinds[type(config)]
-    except KeyError:
-        raise CheckpointError(
-            f"{where}: transformers has no model of this kind for {config.model_type!r}"
-        ) from None
-    check_layers(config, weights, where)
-    try:
-        with torch.device("meta"):
-            outline = kind(config)
-    except Exception as error:  # every kind of model fails in its own way
-        raise _unusable(where, error) from error
-    wanted = sum(weight.numel() for weight in outline.parameters())
-    given = sum(weight.numel() for weight in weights.values())
-    if wanted > _MORE_AT_MOST * given + _SMALL:
-        raise CheckpointError(
-            f"{where / 'config.json'}: describes a model of {wanted:,} numbers, but the weights "
-            f"have {given:,}"
-        )
+    given = {name: weight.numel() for name, weight in weights.items()}
+    kind = check_size(kinds, config, given, where)
     try:
         model, report = kind.from_pretrained(
             None,

@@ -17,12 +17,12 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from blender_core.comparison.tokenizer_file import TokenizerFile
 from blender_core.errors import CheckpointError
 from blender_core.json_values import parsed
+from blender_core.models.tokenizer_file import TokenizerFile
 from blender_core.validation import brief, held_to, reason
 
-__all__ = ["TextTokenizer", "read_tokenizer", "sound", "well_formed"]
+__all__ = ["TextTokenizer", "both_ends", "read_tokenizer", "sound", "well_formed"]
 
 _UNUSABLE = "\U0010ffff"
 """A noncharacter. Names of special tokens start with it in the plain tokenizer, no text has it."""
@@ -141,6 +141,18 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace(_UNUSABLE, "\ufffd")
+
+
+def both_ends(ids: list[int], room: int) -> list[int]:
+    """At most `room` of the ids: three fifths from the beginning, the rest from the end.
+
+    >>> both_ends([1, 2, 3, 4, 5, 6, 7], room=5)
+    [1, 2, 3, 6, 7]
+    """
+    if len(ids) <= room:
+        return ids
+    head = -(-3 * room // 5)
+    return ids[:head] + ids[len(ids) - (room - head) :]
 
 
 def _without_special_tokens(full: Tokenizer, markers: set[str]) -> Tokenizer:

@@ -16,8 +16,8 @@ from tokenizers import (
     processors,
 )
 
-from blender_core.comparison.tokenizer import sound
 from blender_core.errors import CheckpointError, MissingExtraError
+from blender_core.models.tokenizer import sound
 from blender_core.validation import reason
 
 __all__ = ["tokenizer_from_sentencepiece"]

@@ -34,24 +34,34 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     return chosen
 
 
-def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+def pick_dtype(
+    dtype: str | torch.dtype | None, device: torch.device, *, fast: bool = False
+) -> torch.dtype:
     """The precision asked for; None is float32 on a CPU and half precision on an accelerator.
 
     Args:
         dtype: a floating torch dtype or its name, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         device: where the model will be.
+        fast: whether None is bfloat16 on a CPU that multiplies in it, too.
 
     Raises:
         InputError: there is no such floating dtype.
     """
     if dtype is None:
         if device.type == "cpu":
-            return torch.float32
+            return torch.bfloat16 if fast and _multiplies_bfloat16() else torch.float32
         return torch.bfloat16 if _has_bfloat16(device) else torch.float16
     chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
         raise InputError(f"unknown dtype {dtype!r}; use float32, bfloat16 or float16")
     return chosen
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for it; versions of torch that cannot tell say no."""
+    tell = getattr(torch.cpu, "get_capabilities", None)
+    can = tell() if tell else {}
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 def _has_bfloat16(device: torch.device) -> bool:

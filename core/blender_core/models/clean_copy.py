@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from blender_core.comparison.checkpoints.files import read_json, weight_files
+from blender_core.models.files import read_json, weight_files
 
-__all__ = ["VOCABULARIES", "clean_copy"]
+__all__ = ["VOCABULARIES", "clean_copy", "link"]
 
 VOCABULARIES = (
     "tokenizer.json", "spm.model", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
@@ -54,7 +54,7 @@ def clean_copy(folder: Path, config: Any, *, weights: bool = False) -> Iterator[
             if file.is_file():
                 shutil.copyfile(file, copy / file.name)
         for file in weight_files(folder) if weights else ():
-            _link(file, copy / file.name)
+            link(file, copy / file.name)
             if (index := _index(file)).is_file() and not (copy / index.name).is_file():
                 shutil.copyfile(index, copy / index.name)
         yield copy
@@ -66,7 +66,8 @@ def _index(shard: Path) -> Path:
     return shard.with_name(f"{whole}.index.json")
 
 
-def _link(file: Path, place: Path) -> None:
+def link(file: Path, place: Path) -> None:
+    """A link to a file, or a copy where there can be none."""
     try:
         place.symlink_to(file.resolve())
     except OSError:  # a file system, or a user on Windows, without links

@@ -1,0 +1,1 @@
+"""Causal language models: loading them, and reading what they make of a text."""

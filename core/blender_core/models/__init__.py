@@ -1,0 +1,1 @@
+"""What every model needs: checkpoints read safely, text as token ids, devices, batches."""
