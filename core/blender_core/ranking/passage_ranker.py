@@ -83,7 +83,7 @@ class PassageRanker(Ranker):
         from tqdm import tqdm
 
         asked = [checked(task) for task in tasks]
-        rankings = []
+        rankings: list[Ranking] = []
         with tqdm(total=len(asked), unit="task", disable=not show_progress, leave=False) as bar:
             for start in range(0, len(asked), _TASKS):
                 together = asked[start : start + _TASKS]
