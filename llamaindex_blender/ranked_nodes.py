@@ -41,7 +41,7 @@ def ranked_nodes(
         score = ranking.scores[place] if ranking.absolute else min(score, chance)
         if min_margin is not None and margins[best, place] > min_margin:
             continue
-        told: dict[str, float] = {_RANK: ranking.ranks[place]}
+        told: dict[str, Any] = {_RANK: ranking.ranks[place]}
         if len(nodes) > 1 and place not in ranking.left_out:
             told[_WIN_PROBABILITY] = chance
         yield _told(nodes[place], told, score, keep_retrieval_score)
@@ -67,7 +67,8 @@ def _told(
     node = given.node
     kept = {key: value for key, value in node.metadata.items() if key not in _OURS}
     hidden = [*_OURS]
-    if keep_retrieval_score and given.score is not None and _RETRIEVAL_SCORE not in kept:
+    is_retrieved = given.score is not None and _RANK not in node.metadata
+    if keep_retrieval_score and is_retrieved and _RETRIEVAL_SCORE not in kept:
         told[_RETRIEVAL_SCORE] = given.score
         hidden.append(_RETRIEVAL_SCORE)
     excluded = {

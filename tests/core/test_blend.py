@@ -323,3 +323,51 @@ async def test_cancelling_stops_the_work_after_its_batch():
     seen = slow.batches
     await asyncio.sleep(0.3)
     assert slow.batches <= seen + 1 < 90
+
+
+# --- fused texts that answer nothing ------------------------------------------------------------
+
+REFUSAL = "I'm sorry, but I can't help with that."
+SAID = ["The bridge was opened in 1874.", "It opened in 1874."]
+REFUSING = Blender(
+    PairRanker(ScriptedComparator(lambda pair: float(len(pair.first) - len(pair.second)))),
+    ScriptedFuser(REFUSAL),
+)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("nothing", [REFUSAL, "I don't know.", "[insert answer here]"])
+def test_a_fused_text_that_answers_nothing_is_turned_down_whatever_the_ranker_says(
+    blend_many, verify, nothing
+):
+    always = ScriptedComparator(lambda pair: 1.0 if pair.first == nothing else -1.0)
+    one = Blender(PairRanker(always), ScriptedFuser(nothing), verify=verify)
+    [blend] = blend_many(one, [Task("When?", SAID)])
+    assert (blend.text, blend.fused, blend.sources) == (SAID[0], False, ("answer 0",))
+    assert blend.verdict.reason == "fused text answers nothing"
+    assert (blend.verdict.rejected, blend.verdict.fused_first) == (nothing, None)
+
+
+def test_where_the_best_answer_is_a_refusal_the_fused_text_may_be_one(blend_many):
+    others = ["I can't help with that.", "I cannot help you with this request."]
+    [blend] = blend_many(REFUSING, [Task("How do I rob a bank?", others)])
+    assert blend.verdict.reason == "fused text won"
+    [blend] = blend_many(
+        Blender(REFUSING.ranker, REFUSING.fuser, verify=False), [Task("How?", others)]
+    )
+    assert (blend.text, blend.fused) == (REFUSAL, True)
+
+
+def test_the_command_line_says_so():
+    from rich.console import Console
+
+    from blender_core.cli.blend import _as_json
+    from blender_core.cli.views import blend_view
+
+    task = Task("When?", SAID)
+    [blend] = REFUSING.blend_many([task])
+    assert _as_json(blend, matrix=False)["verdict"]["reason"] == "fused text answers nothing"
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(blend_view("1", task, blend))
+    assert "fused text answers nothing" in capture.get()

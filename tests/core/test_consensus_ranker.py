@@ -27,6 +27,7 @@ from blender_core.ranking.similarity import (
     rouge_l,
 )
 from blender_core.ranking.similarity.result import stated_result
+from blender_core.ranking.similarity.short_answer import short_answer
 from blender_core.ranking.similarity.tokens import tokens
 from blender_core.testing import ScriptedComparator
 
@@ -86,6 +87,59 @@ def test_duplicates_are_votes():
     assert ranking.scores[2] == ranking.scores[3] == pytest.approx(1 / 3)
 
 
+NOTHING = [
+    "I don't know.",
+    "I'm sorry, but I can't help with that.",
+    "The provided context does not contain information to answer this question.",
+    "[insert answer here]",
+    "Error 429: rate limit exceeded.",
+]
+
+
+@pytest.mark.parametrize("name", sorted(SIMILARITIES))
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_what_answers_nothing_supports_nobody_and_is_supported_by_nobody(name, nothing):
+    answers = ["The bridge was opened in 1874.", "It was opened in 1874, the bridge."]
+    alone = ConsensusRanker(name).rank("When?", answers)
+    beside = ConsensusRanker(name).rank("When?", [nothing, *answers, nothing, nothing])
+    assert beside.scores == (0.0, *alone.scores, 0.0, 0.0)
+    assert ConsensusRanker(name).rank("When?", [nothing, nothing]).scores == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_many_refusals_do_not_outvote_an_answer(nothing):
+    answers = ["The bridge was opened in 1874, after six years.", *[nothing] * 4]
+    consensus = JointRanker().parts[1:]
+    assert all(set(part.rank("When?", answers).scores) == {0.0} for part, _ in consensus)
+
+
+def test_what_one_source_says_twice_in_the_same_words_is_one_vote():
+    said = [("x", "red and blue"), ("x", "red and blue"), ("y", "red and green")]
+    copies = ConsensusRanker().rank("q", [Candidate(text, source) for source, text in said])
+    once = ConsensusRanker().rank("q", [text for _, text in said[1:]])
+    assert copies.scores == (once.scores[0], *once.scores)
+    # Of different sources, or of samples that name none, they are votes.
+    for sources in (("x", "z", "y"), (None, None, None)):
+        texts = [text for _, text in said]
+        ranking = ConsensusRanker().rank("q", map(Candidate, texts, sources))
+        assert ranking.ranks == (1, 1, 3)
+    # So is what one source says in other words.
+    other = [Candidate("red and blue", "x"), Candidate("blue and red", "x"), Candidate("green")]
+    assert ConsensusRanker().rank("q", other).ranks == (1, 1, 3)
+
+
+def test_doubt_lowers_what_few_agree_on_most():
+    few, many = ["a b", "a b", "c"], ["a b"] * 8 + ["c"]
+    for answers, share in ((few, 2 / 3), (many, 8 / 9)):
+        plain = ConsensusRanker().rank("q", answers)
+        doubted = ConsensusRanker(doubt=1.0).rank("q", answers)
+        assert doubted.scores == pytest.approx([share * score for score in plain.scores])
+        assert doubted.order == plain.order
+    for wrong in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="'doubt' must be a number of at least 0"):
+            ConsensusRanker(doubt=wrong)
+
+
 def test_a_single_answer_scores_zero():
     for answers in (["only"], [""]):
         ranking = ConsensusRanker().rank("q", answers)
@@ -131,7 +185,10 @@ def test_similarities_are_symmetric_shares_with_ones_on_the_diagonal(texts, name
     assert matrix.shape == (len(texts), len(texts))
     assert (matrix == matrix.T).all()
     assert ((matrix >= 0.0) & (matrix <= 1.0 + 1e-12)).all()
-    assert np.diag(matrix) == pytest.approx(np.ones(len(texts)))
+    # The words of a short text count less, also those that it shares with its twin.
+    lengths = np.array([len(tokens(text)) for text in texts])
+    own = lengths / (lengths + 8) if name == "words" else np.ones(len(texts))
+    assert np.diag(matrix) == pytest.approx(own)
 
 
 AWKWARD = [
@@ -226,7 +283,7 @@ def test_a_similarity_sees_each_text_once_and_no_blank_ones():
 
     ranking = ConsensusRanker(similarity).rank("q", ["a", "", "b", "a"])
     assert seen == [["a", "b"]]
-    assert ranking.scores == (1 / 3, 0.0, 0.0, 1 / 3)
+    assert ranking.scores == (0.5, 0.0, 0.0, 0.5)
 
 
 def test_what_a_similarity_gets_wrong_is_named():
@@ -322,6 +379,49 @@ def test_signs_that_change_what_is_said_count(similarity, odd, common):
 )
 def test_a_stated_result_is_found(text, stated):
     assert stated_result(text) == stated
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5", "5"),
+        ("It is 4.", "4"),
+        ("It's 1,200.", "1200"),
+        ("2 + 2 = 4.0", "4"),
+        ("-3", "-3"),
+        ("B", "b"),
+        ("(B)", "b"),
+        ("Yes, it is.", "yes"),
+        ("I think it's Paris!", "paris"),
+        ("It was Marie Curie.", "marie curie"),
+        ("東京。", "東京"),
+        ("4 km", "4 km"),
+        ("1e999", "1e999"),
+        ("", None),
+        ("It is.", None),
+        ("x = 1, y = 2", None),
+        ("Paris is the capital of France.", None),
+        ("4 " * 40, None),
+    ],
+)
+def test_what_a_short_answer_says(text, said):
+    assert short_answer(text) == said
+
+
+@pytest.mark.parametrize(
+    ("question", "lone", "agreeing"),
+    [
+        ("What is 2 + 2?", "5", ["It is 4.", "The answer is 4."]),
+        ("What is 2 + 2?", "The answer is 5.", ["It is 4.", "4"]),
+        ("What is 17 + 25?", "The answer is 41.", ["42", "It's 42."]),
+        ("What is the capital of Australia?", "It is Sydney.", ["Canberra", "It's Canberra."]),
+        ("Is 7 a prime number?", "No, it is not.", ["Yes.", "Yes, it is."]),
+    ],
+)
+def test_two_short_answers_that_agree_beat_a_lone_one(question, lone, agreeing):
+    joint = JointRanker()
+    for answers in ([lone, *agreeing], [*agreeing, lone], [agreeing[0], lone, agreeing[1]]):
+        assert joint.rank(question, answers).best.text in agreeing
 
 
 def test_votes_for_a_result_win_over_shared_words():

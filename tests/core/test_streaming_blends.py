@@ -103,6 +103,57 @@ def test_blank_pieces_are_held_back(streamed: Way):
     assert (blend.text, blend.verdict.reason) == ("bb", "fused text is empty")
 
 
+SAID = ["It opened in 1874, I think.", "The bridge was opened in 1874."]
+
+
+def said(way: Way, *pieces: str, answers: list[str] = SAID) -> list[str | Blend]:
+    """What comes of a fused text in pieces, without a check."""
+    one = Blender(PairRanker(ScriptedComparator(longest)), PieceFuser(*pieces), verify=False)
+    if way is sync:
+        return list(one.stream("When?", answers))
+
+    async def collected() -> list[str | Blend]:
+        return [part async for part in one.astream("When?", answers)]
+
+    return asyncio.run(collected())
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I don't know.",
+        "The provided context does not contain information to answer this question.",
+        "Unfortunately, I cannot answer this question.",
+    ],
+)
+def test_a_refusal_is_not_shown_where_there_is_an_answer(streamed: Way, refusal):
+    [blend] = said(streamed, *refusal)
+    assert (blend.text, blend.fused) == (SAID[1], False)
+    assert (blend.verdict.reason, blend.verdict.rejected) == ("fused text answers nothing", refusal)
+    [blend] = said(streamed, *refusal, answers=["I don't know.", "I don't know that."])
+    assert (blend.text, blend.fused) == (refusal, True)
+
+
+@WAYS
+def test_what_begins_like_a_refusal_and_answers_is_shown_when_it_does(streamed: Way):
+    written = ["I'm ", "sure: it opened in 1874", ".", " It replaced", " an older one."]
+    *pieces, blend = said(streamed, *written)
+    assert pieces == ["".join(written[:3]), *written[3:]]
+    assert (blend.text, blend.fused, type(blend.text)) == ("".join(written), True, str)
+    # Short of its first sentence's end, it is the blend's text all the same.
+    [blend] = said(streamed, "I am ", "sure it opened in 1874")
+    assert (blend.text, blend.fused) == ("I am sure it opened in 1874", True)
+
+
+@WAYS
+def test_what_is_out_is_not_taken_back(streamed: Way):
+    written = ["Honestly", ", I don't know", "."]
+    *pieces, blend = said(streamed, *written)
+    assert (pieces, blend.text, blend.fused) == (written, "".join(written), True)
+
+
 @WAYS
 def test_a_fuser_that_cannot_stream_gives_one_piece(streamed: Way):
     *pieces, blend = streamed(blender(ScriptedFuser("ccc"), verify=False))

@@ -55,7 +55,7 @@ class ConsensusRanker(Ranker):
 
     def __init__(self, similarity: str | Similarity = "jaccard", *, doubt: float = 0.0) -> None:
         self.similarity = similarity_named(similarity)
-        if not isinstance(doubt, int | float) or not 0.0 <= doubt < math.inf:
+        if not 0.0 <= doubt < math.inf:
             raise InputError(f"'doubt' must be a number of at least 0, got {doubt!r}")
         self.doubt = float(doubt)
 

@@ -12,48 +12,12 @@ _LONGEST = 60
 
 _AROUND = " \t\n.,;:!?\"'`*_()[]{}$。、！？「」“”‘’«»"
 _FRAME = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "it",
-        "it's",
-        "its",
-        "is",
-        "are",
-        "was",
-        "were",
-        "that",
-        "that's",
-        "this",
-        "these",
-        "they",
-        "they're",
-        "he",
-        "she",
-        "i",
-        "i'd",
-        "i'm",
-        "think",
-        "believe",
-        "guess",
-        "say",
-        "would",
-        "be",
-        "so",
-        "thus",
-        "therefore",
-        "hence",
-        "then",
-        "well",
-        "answer",
-        "answer:",
-        "result",
-        "final",
-        "my",
-        "probably",
-        "about",
-    ]
+    {
+        *("a", "an", "the", "it", "it's", "its", "this", "that", "that's", "these", "they"),
+        *("they're", "he", "she", "is", "are", "was", "were", "would", "be", "i", "i'd", "i'm"),
+        *("think", "believe", "guess", "say", "so", "thus", "therefore", "hence", "then"),
+        *("well", "my", "final", "answer", "result", "probably", "about"),
+    }
 )
 _VERDICTS = frozenset({"yes", "no", "true", "false"})
 
