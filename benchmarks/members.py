@@ -1,9 +1,13 @@
 """What members' records are worth: picks by a ranker, by records, by both, by the best member.
 
-``python -m benchmarks.members FILE... [--ranker R] [--most 90] [--scores scores.jsonl]`` with files
+``python -m benchmarks.members FILE... [--ranker R] [--most 100] [--scores FILE]`` with files
 of judged lists. Of each list set (by what stands before the first '-' of an id) a random half of
-the questions is learnt from, or 20 or 50 of them; picks are judged on the other half, five times.
-What the ranker says is kept in ``--scores``, where a run that was stopped goes on.
+the questions is learnt from, or 20 or 50 of them, and picks are judged on the other half; so in 20
+divisions. What the ranker says is kept in ``--scores``, where a run that was stopped goes on.
+
+Points go from 0 to 100 over all scores of a set; the lead is that of its best member over the
+second one. "best" picks the member with the best mean where things were learnt, of those that
+answered.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.prior_ranker import MemberRanker, PriorRanker
 from blender_core.ranking.ranker import Ranker
 
-SEEDS = 5
+SEEDS = 20
 LEARNT_FROM = (20, 50, None)
 """Questions; None is the half."""
 
@@ -66,7 +70,7 @@ class Stored(Ranker):
 def main(
     files: list[Path],
     ranker: Annotated[str, typer.Option(help="As of 'blended-llm rank'.")] = DEFAULT_RANKER,
-    most: Annotated[int, typer.Option(help="Questions of a set at most.")] = 90,
+    most: Annotated[int, typer.Option(help="Questions of a set at most.")] = 100,
     by: Annotated[str | None, typer.Option(help="As of 'blended-llm fit-members'.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Where the ranker's scores are kept.")] = None,
 ) -> None:
@@ -74,7 +78,7 @@ def main(
     sets = lists(files, most)
     known = ranked([one for some in sets.values() for one in some], ranker, scores)
     print(f"{'set':12}{'questions':>10}{'lead':>6}{'learnt':>8}  ", end="")
-    print("  ranker members   best    both oracle   both - best   weights")
+    print("  ranker members   best    both oracle   both - best   weights (ranker, members)")
     for name, records in sets.items():
         questions = as_questions(records, known, by)
         for count in LEARNT_FROM:
@@ -97,7 +101,7 @@ def lists(files: Sequence[Path], most: int) -> dict[str, list[Record]]:
 def ranked(
     records: Sequence[Record], ranker: str, file: Path | None
 ) -> Mapping[str, Sequence[float]]:
-    """The ranker's utilities of each record's answers, by id; those in the file are kept."""
+    """The ranker's utilities of each record's answers, by id; those in the file are taken."""
     known: dict[str, Sequence[float]] = {}
     if file is not None and file.exists():
         known = {one["id"]: one["u"] for one in map(json.loads, file.open())}
@@ -134,19 +138,23 @@ def as_questions(
 
 def show(name: str, questions: Sequence[Question], count: int | None, by: str | None) -> None:
     rows, weights = [], []
+    gains: dict[int, list[float]] = defaultdict(list)
     for seed in range(SEEDS):
         order = np.random.default_rng(seed).permutation(len(questions))
         half = len(questions) // 2
         learnt = [questions[place] for place in order[:half]][:count]
-        row, prior = measured(learnt, [questions[place] for place in order[half:]], by)
-        rows.append(row)
+        points, prior = measured(learnt, [questions[place] for place in order[half:]], by)
+        rows.append(points.mean(axis=1))
         weights.append((prior.ranker_weight, prior.weight))
-    mean, gain = np.mean(rows, axis=0), np.array([row[3] - row[2] for row in rows])
+        for place, gain in zip(order[half:], points[3] - points[2], strict=True):
+            gains[place].append(float(gain))
+    # A question's gain is known in all divisions in which it was kept: questions are what varies.
+    gain = np.array([np.mean(some) for some in gains.values()])
     first, second = sorted(means(questions).values(), reverse=True)[:2]
     print(
         f"{name:12}{len(questions):10}{first - second:6.1f}{count or 'half':>8}  "
-        + " ".join(f"{value:7.1f}" for value in mean)
-        + f"   {gain.mean():+5.1f} ± {gain.std(ddof=1):.1f}   "
+        + " ".join(f"{value:7.1f}" for value in np.mean(rows, axis=0))
+        + f"   {gain.mean():+5.1f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.1f}   "
         + "{:.2f}, {:.2f}".format(*np.mean(weights, axis=0)),
         flush=True,
     )
@@ -154,28 +162,27 @@ def show(name: str, questions: Sequence[Question], count: int | None, by: str | 
 
 def measured(
     learnt: Sequence[Question], kept: Sequence[Question], by: str | None
-) -> tuple[list[float], MemberPrior]:
-    """Mean points of the picks: ranker, members, best member, both, oracle; and the prior."""
+) -> tuple[NDArray[np.float64], MemberPrior]:
+    """Points of the picks of ranker, members, best member, both and oracle; and the prior."""
     prior = fit_members(
         [one.task for one in learnt],
         [one.truth for one in learnt],
         [one.ranking for one in learnt],
         by=by,
     )
-    tasks = [one.task for one in kept]
-    stored = Stored(kept)
-    picks: list[list[int]] = [
+    tasks, stored = [one.task for one in kept], Stored(kept)
+    ranker, members, both = (
         [ranking.order[0] for ranking in chosen.rank_many(tasks)]
         for chosen in (stored, MemberRanker(prior), PriorRanker(stored, prior))
-    ]
+    )
     best, nobody = means(learnt), float(np.mean([one.points.mean() for one in learnt]))
     single = [
         int(np.argmax([best.get(str(answer.source), nobody) for answer in task.candidates]))
         for task in tasks
     ]
-    chosen = [picks[0], picks[1], single, picks[2], [int(one.points.argmax()) for one in kept]]
-    points = [[one.points[k] for one, k in zip(kept, some, strict=True)] for some in chosen]
-    return np.mean(points, axis=1).tolist(), prior
+    oracle = [int(one.points.argmax()) for one in kept]
+    picks = (ranker, members, single, both, oracle)
+    return np.array([[q.points[k] for q, k in zip(kept, p, strict=True)] for p in picks]), prior
 
 
 def means(questions: Iterable[Question]) -> dict[str, float]:
