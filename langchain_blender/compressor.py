@@ -1,4 +1,4 @@
-"""PairRankerCompressor: documents for a query, compared two by two, best first."""
+"""PairRankerCompressor: documents for a query, best first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import Schedule, active_for, schedule_named
-from blender_core.ranking.shipped import shared_pair_ranker, shipped_pair_ranker
+from blender_core.ranking.shipped import shared_passage_ranker, shipped_pair_ranker
 from langchain_blender.traced import TracedRanker
 from langchain_blender.tracing import Steps
 
@@ -31,26 +31,29 @@ def _schedule(given: Any) -> str | Schedule | None:
 
 
 class PairRankerCompressor(BaseDocumentCompressor):
-    """Reranks documents by pairwise comparison; for `ContextualCompressionRetriever` and the like.
+    """Reranks documents for a query; for `ContextualCompressionRetriever` and the like.
 
-    The documents given are never changed: those returned are new, with ``rank`` (1 is best) and
-    ``score`` (a float, higher is better) added to their metadata.
+    The documents given are never changed: those returned are new, and to their metadata are added
+    ``blend_rank`` (1 is best) and ``blend_score`` (a float, higher is better; by default the
+    probability that the document is relevant, 0 to 1).
 
     Args:
-        ranker: compares; None is the shipped `PairRanker()`.
+        ranker: orders the documents; None is `PassageRanker()`, which says how relevant each is.
         top_n: how many documents are returned; None for all of them.
-        schedule: which pairs are compared, for a `PairRanker`: ``"full"`` compares all N(N-1),
-            ``"knockout"`` finds the best of a long list with 2(N-1) or fewer, ``"active"`` the
-            `top_n` best with as few as that takes. None is the ranker's.
+        schedule: which pairs are compared, for a `PairRanker`, or with no ranker for the shipped
+            one: ``"full"`` compares all N(N-1), ``"knockout"`` finds the best of a long list with
+            2(N-1) or fewer, ``"active"`` the `top_n` best with as few as that takes. None is the
+            ranker's.
 
     Raises:
         ValidationError: a schedule is given for a ranker that has none, or is unknown.
 
     >>> from blender_core.testing import ScriptedComparator
     >>> ranker = PairRanker(ScriptedComparator({"cats": 0.0, "dogs": 1.0}))
-    >>> documents = [Document("cats"), Document("dogs", metadata={"page": 2})]
-    >>> PairRankerCompressor(ranker=ranker, top_n=1).compress_documents(documents, "Who barks?")
-    [Document(metadata={'page': 2, 'rank': 1, 'score': 1.0}, page_content='dogs')]
+    >>> documents = [Document("cats"), Document("dogs", metadata={"score": 0.4})]
+    >>> [best] = PairRankerCompressor(ranker=ranker, top_n=1).compress_documents(documents, "Wuff?")
+    >>> best.page_content, best.metadata
+    ('dogs', {'score': 0.4, 'blend_rank': 1, 'blend_score': 1.0})
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -93,7 +96,7 @@ class PairRankerCompressor(BaseDocumentCompressor):
 
     def _ranker(self) -> Ranker:
         if self.schedule is None:
-            return shared_pair_ranker(self.ranker)
+            return shared_passage_ranker(self.ranker)
         if isinstance(self.ranker, PairRanker):
             return self.ranker.planned(schedule=active_for(self.schedule, self.top_n))
         schedule = active_for(self.schedule, self.top_n)
@@ -105,8 +108,8 @@ class PairRankerCompressor(BaseDocumentCompressor):
                 update={
                     "metadata": {
                         **documents[place].metadata,
-                        "rank": ranking.ranks[place],
-                        "score": ranking.scores[place],
+                        "blend_rank": ranking.ranks[place],
+                        "blend_score": ranking.scores[place],
                     }
                 }
             )

@@ -17,7 +17,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 
 from blender_core._version import __version__
 from langchain_blender.chat_fuser import ChatFuser
-from langchain_blender.settings import BlendSettings
+from langchain_blender.settings import BlendSettings, as_prior
 
 __all__ = ["identity"]
 
@@ -41,6 +41,8 @@ def identity(blend: BlendSettings, schema: Any = None) -> dict[str, Any]:
         "fuser": _described(blend.fuser),
         "schema": _described(schema),
     }
+    if (prior := as_prior(blend.members_prior)) is not None:
+        parts["members_prior"] = prior.fingerprint
     described = json.dumps(parts, sort_keys=True, default=repr)
     return {
         "members": list(blend.everyone()),

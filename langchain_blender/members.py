@@ -16,7 +16,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from blender_core.errors import InputError, MissingExtraError, message_of
 from blender_core.members import unused_name
 
-__all__ = ["Member", "as_answer", "member_name", "named_members"]
+__all__ = ["Member", "as_answer", "member_name", "named_members", "turn_name"]
 
 Member: TypeAlias = Runnable[Any, Any]
 """Takes messages and gives an `AIMessage` (or, as a text-only LLM does, a str)."""
@@ -60,8 +60,13 @@ def named_members(given: object, n: int = 1) -> dict[str, Member]:
     for wanted, member in pairs:
         name = unused_name(wanted, named)
         for turn in range(1, n + 1):
-            named[name if turn == 1 else f"{name} ({turn})"] = member
+            named[turn_name(name, turn)] = member
     return named
+
+
+def turn_name(name: str, turn: int) -> str:
+    """What a member's answer is called when it is asked for the n-th time."""
+    return name if turn == 1 else f"{name} ({turn})"
 
 
 def member_name(member: Member) -> str:

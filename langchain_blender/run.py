@@ -92,7 +92,7 @@ class BlendRun:
             load_ahead()
         fuser = as_fuser(settings.fuser)  # it may have been set since it was validated
         self._blender = Blender(
-            TracedRanker(settings.ranker, self._steps),
+            TracedRanker(settings.as_ranked(), self._steps),
             None if fuser is None else TracedFuser(fuser, self._steps),
             top_k=settings.top_k,
             verify=settings.verify,

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from os import PathLike
 from typing import Annotated, Any
 
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from typing_extensions import Self
 
+from blender_core.belief.member_prior import MemberPrior
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
 from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.shipped import shared
 from langchain_blender.chat_fuser import ChatFuser
-from langchain_blender.members import Member, named_members
+from langchain_blender.members import Member, named_members, turn_name
 
-__all__ = ["BlendSettings", "as_fuser"]
+__all__ = ["BlendSettings", "as_fuser", "as_prior"]
 
 
 def as_fuser(given: object) -> Fuser | None:
@@ -32,6 +35,16 @@ def as_fuser(given: object) -> Fuser | None:
     raise InputError(f"'fuser' must be a Fuser, a chat model or None, got {type(given).__name__}")
 
 
+def as_prior(given: MemberPrior | str | PathLike[str] | None) -> MemberPrior | None:
+    """What is known of members, read if it is in a file.
+
+    Raises:
+        InputError: it is neither.
+        CheckpointError: there is no such file, or it is broken.
+    """
+    return None if given is None else MemberPrior.of(given)
+
+
 class BlendSettings(BaseModel):
     """Who answers, who ranks, who fuses, and how long it may take.
 
@@ -40,6 +53,9 @@ class BlendSettings(BaseModel):
             strings such as ``"openai:gpt-4o"`` (with ``langchain`` installed); a list, or by name.
             After validation a dict by name.
         ranker: orders the answers; None is the shipped `JointRanker()`, shared by all blends.
+        members_prior: what is known of the members by their names, a `MemberPrior` or the path of
+            its file, as ``blended-llm fit-members`` writes it; it counts beside what the ranker
+            says. None counts nothing.
         fuser: writes one answer from the best: a `Fuser`, or a chat model (see `ChatFuser`). None
             returns the best answer as it is.
         top_k: how many of the best answers are fused.
@@ -59,6 +75,9 @@ class BlendSettings(BaseModel):
         Mapping[str, Member | str] | Iterable[Member | str], PlainValidator(named_members)
     ]
     ranker: Ranker | None = None
+    members_prior: Annotated[MemberPrior | str | PathLike[str] | None, PlainValidator(as_prior)] = (
+        None
+    )
     fuser: Annotated[Fuser | Member | str | None, PlainValidator(as_fuser)] = None
     top_k: int = Field(default=3, ge=1)
     verify: bool = True
@@ -87,3 +106,11 @@ class BlendSettings(BaseModel):
     def everyone(self) -> dict[str, Member]:
         """All that is asked, by name: each member `n` times."""
         return named_members(self.members, self.n)
+
+    def as_ranked(self) -> Ranker:
+        """What orders the answers: the ranker, with what is known of the members."""
+        turns = range(2, self.n + 1)
+        names = {
+            turn_name(name, turn): name for name in named_members(self.members) for turn in turns
+        }
+        return shared(self.ranker, as_prior(self.members_prior), names)

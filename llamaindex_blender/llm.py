@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from llama_index.core.base.llms.generic_utils import (
@@ -31,6 +32,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 from typing_extensions import Self
 
+from blender_core.belief.member_prior import MemberPrior
 from blender_core.blend import Blender
 from blender_core.errors import InputError
 from blender_core.members import aask, ask, unused_name
@@ -55,6 +57,9 @@ class BlendedLLM(FunctionCallingLLM):
     Args:
         members: LLMs by name, or a list of them, named after their models.
         ranker: orders the answers; None is the shipped `JointRanker()`.
+        members_prior: what is known of the members by their names, a `MemberPrior` or the path of
+            its file, as ``blended-llm fit-members`` writes it; it counts beside what the ranker
+            says.
         fuser: a `Fuser` such as `GenFuser`, or an LLM; None returns the best answer as it is.
         top_k: how many of the best are fused.
         verify: whether a fused text must beat the best answer in both orders.
@@ -70,6 +75,9 @@ class BlendedLLM(FunctionCallingLLM):
 
     members: dict[str, Any] = Field(description="LLMs by name.")
     ranker: Any = Field(default=None, exclude=True, description="Orders the answers.")
+    members_prior: MemberPrior | str | Path | None = Field(
+        default=None, description="What is known of the members, or its file."
+    )
     fuser: Any = Field(default=None, exclude=True, description="Writes one from the best.")
     top_k: int = Field(default=3, ge=1, description="How many of the best are fused.")
     verify: bool = Field(default=True, description="Whether a fused text must beat the best.")
@@ -104,7 +112,8 @@ class BlendedLLM(FunctionCallingLLM):
     def _blender(self) -> Blender:
         """Made when it is used: settings may have changed."""
         fuser = LLMFuser(self.fuser) if isinstance(self.fuser, LLM) else self.fuser
-        return Blender(shared(self.ranker), fuser, top_k=self.top_k, verify=self.verify)
+        prior = None if self.members_prior is None else MemberPrior.of(self.members_prior)
+        return Blender(shared(self.ranker, prior), fuser, top_k=self.top_k, verify=self.verify)
 
     @classmethod
     def class_name(cls) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 
+from blender_core.belief.member_prior import MemberPrior
 from blender_core.checks import positive
 from blender_core.fusion.fuser import Fuser
 from blender_core.ranking.ranker import Ranker
@@ -31,6 +33,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
         engines: Mapping[str, Responder],
         *,
         ranker: Ranker | None = None,
+        members_prior: MemberPrior | str | PathLike[str] | None = None,
         fuser: Fuser | LLM | None = None,
         top_k: int = 3,
         verify: bool = True,
@@ -49,6 +52,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
         Args:
             engines: query engines (or LLMs) by name.
             ranker: compares the responses; None is the shipped `JointRanker()`.
+            members_prior: what is known of the engines by their names; see `PairRankerRerank`.
             fuser: writes one response from the best: a `Fuser` or an LLM; None returns the best.
             top_k: how many of the best are fused.
             verify: whether a fused text must beat the best response in both orders.
@@ -67,6 +71,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
         """
         rerank = PairRankerRerank(
             ranker=ranker,
+            members_prior=None if members_prior is None else MemberPrior.of(members_prior),
             model=model,
             top_n=positive("top_k", top_k),
             schedule=schedule,

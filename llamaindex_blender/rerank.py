@@ -1,14 +1,14 @@
-"""PairRankerRerank: synthesized responses (or passages) compared two by two for a query."""
+"""PairRankerRerank: passages or synthesized responses, best first for a query."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from llama_index.core.bridge.pydantic import (
     ConfigDict,
     Field,
@@ -23,15 +23,18 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from typing_extensions import Self
 
+from blender_core.belief.member_prior import MemberPrior
+from blender_core.candidates import Candidate
 from blender_core.errors import InputError
 from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import aggregation_named
 from blender_core.ranking.later import LaterRanker, Once
-from blender_core.ranking.matrix import completed
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.schedules import active_for, schedule_named
-from blender_core.ranking.shipped import shared, shipped_pair_ranker
+from blender_core.ranking.shipped import shared, shared_passage_ranker, shipped_pair_ranker
+from llamaindex_blender.ranked_nodes import ranked_nodes
+from llamaindex_blender.responses import ResponseNode
 
 __all__ = ["PairRankerRerank"]
 
@@ -39,30 +42,36 @@ dispatcher = get_dispatcher(__name__)
 
 _DEFAULTS = ("full", "max_logits")
 
-_ADDED = ("rank", "win_probability")
-"""What is added to a node's metadata."""
-
 
 class PairRankerRerank(BaseNodePostprocessor):
-    """Compares nodes two by two for the query and returns them best first, as new ones.
+    """Ranks nodes for the query and returns the best, as new ones.
 
-    Made for responses that several engines synthesized (`ResponseRetriever`), and works for
-    passages. A node's text is read without its metadata. The nodes returned have the score of the
-    ranking (a float, higher is better), and in their metadata, kept out of prompts, their
-    ``rank`` (1 is best; ties share one) and ``win_probability``: how likely it is that the node is
-    better than one of the others drawn at random; calibrated where the ranker is, as the shipped
-    one, else by its own logits.
+    What the nodes are decides who ranks them, unless you do: responses that several engines
+    synthesized (`ResponseNode`, from `ResponseRetriever`) are compared two by two as answers, by
+    `JointRanker()`; all others are passages, and `PassageRanker()` says how relevant each is.
+
+    A node's score is 0 to 1, as `SimilarityPostprocessor` wants it: of passages the probability
+    that it is relevant, of responses the probability that it is better than another one drawn at
+    random, and never above that of a node ranked higher. The score it had is kept in its metadata
+    as ``retrieval_score``. There too, and kept out of prompts, are ``blend_rank`` (1 is best; ties
+    share one) and ``blend_win_probability``; these are calibrated where the ranker is, as the
+    shipped ones, else by its own logits.
 
     Args:
-        ranker: orders the texts; None takes `model`.
-        model: hub id or folder of a pairwise ranker; None is the ranker that is shipped:
-            `JointRanker()`, or, with another schedule or aggregation than its own, `PairRanker()`.
+        ranker: orders the texts, whatever the nodes are.
+        model: hub id or folder of a pairwise ranker, in place of `ranker`.
         top_n: how many nodes are returned at most.
-        schedule: which pairs are compared, by name; for pairwise rankers. ``"active"`` looks for
-            the `top_n` best.
-        aggregation: how comparisons become scores, by name; for pairwise rankers.
+        schedule: which pairs are compared, by name; for pairwise rankers, and with neither
+            `ranker` nor `model` for `PairRanker()`. ``"active"`` looks for the `top_n` best.
+        aggregation: how comparisons become scores, by name; likewise.
         min_margin: drops nodes that the best one beats by more than this logit (mean of both
             orders); None drops none.
+        members_prior: what is known of those who gave the responses, by their names, a
+            `MemberPrior` or the path of its file, as ``blended-llm fit-members`` writes it; it
+            counts beside what the ranker says. Of nodes that are no `ResponseNode`, nothing is.
+        metadata_mode: which metadata is read with a node's text; None reads what an embedding
+            would (`MetadataMode.EMBED`) of passages, and none of responses.
+        keep_retrieval_score: whether to keep the score that a node came with.
 
     Raises:
         ValidationError: unknown schedule or aggregation, or one that the ranker has no use for;
@@ -78,6 +87,15 @@ class PairRankerRerank(BaseNodePostprocessor):
     aggregation: str = Field(default="max_logits", description="How comparisons become scores.")
     min_margin: float | None = Field(
         default=None, ge=0, description="Drops nodes that the best beats by more than this logit."
+    )
+    members_prior: MemberPrior | str | Path | None = Field(
+        default=None, description="What is known of those who responded, or its file."
+    )
+    metadata_mode: MetadataMode | None = Field(
+        default=None, description="Which metadata is read with a node's text."
+    )
+    keep_retrieval_score: bool = Field(
+        default=True, description="Whether to keep the score that a node came with."
     )
     _loading: tuple[tuple[Any, ...], Ranker] | None = PrivateAttr(default=None)
 
@@ -114,11 +132,13 @@ class PairRankerRerank(BaseNodePostprocessor):
 
     @property
     def ranking(self) -> Ranker:
-        """What compares, by the settings as they are now; loaded when it is first asked."""
-        settings = (self.ranker, self.model, self.schedule, self.aggregation)
+        """What ranks responses, by the settings as they are now; loaded when it is first asked."""
+        given = self.members_prior
+        settings = (self.ranker, self.model, self.schedule, self.aggregation, given)
         if self._loading is None or self._loading[0] != settings:
             loaded_as_it_is = self.model is None and not self._asks_otherwise
-            ranker = shared(self.ranker) if loaded_as_it_is else LaterRanker(Once(self._load))
+            ranker = self.ranker if loaded_as_it_is else LaterRanker(Once(self._load))
+            ranker = shared(ranker, None if given is None else MemberPrior.of(given))
             self._loading = settings, ranker
         return self._loading[1]
 
@@ -145,7 +165,7 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = self.ranking.rank(reranking.query, _texts(nodes))
+                ranking = self._ranker_of(nodes).rank(reranking.query, self._texts(nodes))
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -155,7 +175,7 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = await self.ranking.arank(reranking.query, _texts(nodes))
+                ranking = await self._ranker_of(nodes).arank(reranking.query, self._texts(nodes))
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -169,16 +189,36 @@ class PairRankerRerank(BaseNodePostprocessor):
         ranker = shipped_pair_ranker() if self.ranker is None else self.ranker
         return ranker.planned(**plan)
 
-    def _best(self, nodes: list[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
-        matrix = completed(ranking.matrix).astype(np.float64)
-        margins = (matrix - matrix.T) / 2.0  # [i, j]: by how much i beats j, both orders
-        best = ranking.order[0]
-        kept = [
-            place
-            for place in ranking.order
-            if self.min_margin is None or margins[best, place] <= self.min_margin
+    def _ranker_of(self, nodes: list[NodeWithScore]) -> Ranker:
+        """Who ranks these nodes."""
+        if self.ranker is None and self.model is None and not self._asks_otherwise:
+            return self.ranking if _are_responses(nodes) else shared_passage_ranker(None)
+        return self.ranking
+
+    def _texts(self, nodes: list[NodeWithScore]) -> list[Candidate]:
+        mode = MetadataMode.NONE if _are_responses(nodes) else MetadataMode.EMBED
+        if self.metadata_mode is not None:
+            mode = self.metadata_mode
+        return [
+            Candidate(
+                node.node.get_content(metadata_mode=mode),
+                source=node.node.name if isinstance(node.node, ResponseNode) else None,
+            )
+            for node in nodes
         ]
-        return [_ranked(nodes[place], ranking, margins, place) for place in kept[: self.top_n]]
+
+    def _best(self, nodes: list[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
+        kept = ranked_nodes(
+            nodes,
+            ranking,
+            min_margin=self.min_margin,
+            keep_retrieval_score=self.keep_retrieval_score,
+        )
+        return list(islice(kept, self.top_n))
+
+
+def _are_responses(nodes: list[NodeWithScore]) -> bool:
+    return all(isinstance(node.node, ResponseNode) for node in nodes)
 
 
 @dataclass
@@ -219,40 +259,3 @@ def _reported(
             event.on_end(payload={EventPayload.NODES: reranking.nodes})
     finally:
         dispatcher.event(ReRankEndEvent(nodes=reranking.nodes))
-
-
-def _texts(nodes: list[NodeWithScore]) -> list[str]:
-    return [node.node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes]
-
-
-def _ranked(
-    given: NodeWithScore, ranking: Ranking, margins: np.ndarray[Any, Any], place: int
-) -> NodeWithScore:
-    found: dict[str, Any] = {"rank": ranking.ranks[place]}
-    chances = [
-        ranking.probability(place, other)
-        if ranking.is_calibrated
-        else _sigmoid(margins[place, other])
-        for other in range(len(margins))
-        if other != place and not {place, other} & ranking.left_out
-    ]
-    if chances:
-        found["win_probability"] = sum(chances) / len(chances)
-    metadata = {key: v for key, v in given.node.metadata.items() if key not in _ADDED}
-    node = given.node.model_copy(
-        update={
-            "metadata": {**metadata, **found},
-            "excluded_llm_metadata_keys": _and_added(given.node.excluded_llm_metadata_keys),
-            "excluded_embed_metadata_keys": _and_added(given.node.excluded_embed_metadata_keys),
-        }
-    )
-    return NodeWithScore(node=node, score=float(ranking.scores[place]))
-
-
-def _and_added(keys: list[str]) -> list[str]:
-    return [*(key for key in keys if key not in _ADDED), *_ADDED]
-
-
-def _sigmoid(logit: float) -> float:
-    small = math.exp(-abs(logit))  # cannot overflow
-    return (1.0 if logit >= 0 else small) / (1.0 + small)

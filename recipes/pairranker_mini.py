@@ -1,12 +1,12 @@
-"""Make pairranker-mini: split, train, join with consensus, export.
+"""Make pairranker-mini: sample, train, join with consensus, export.
 
-``python -m recipes.pairranker_mini DATA`` with a folder that has ``train_permissive.jsonl.gz``.
+``python -m recipes.pairranker_mini DATA`` with a folder that has ``train_permissive.jsonl.gz`` and
+``train_extra.jsonl.gz``.
 Stopped, the same command goes on where it was.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -17,18 +17,11 @@ from typing import Annotated
 
 import typer
 
+from recipes.mini_data import write_parts
+
 WORK = Path("build/mini")
 PARTS = WORK / "parts"
 RUN = WORK / "run"
-LEARNT_SHARE = 0.5
-"""Of what the encoder has learnt beside style: best on the part of train that was held out."""
-
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
-    "MALLOC_TOP_PAD_": str(256 << 20),
-}
-"""For glibc: memory of one step is kept for the next; a third of the time was lost without it."""
 
 CONFIG = Path(__file__).with_suffix(".yaml")
 
@@ -36,25 +29,14 @@ CONFIG = Path(__file__).with_suffix(".yaml")
 def main(data: Annotated[Path, typer.Argument(help="The folder of the training data.")]) -> None:
     """Make pairranker-mini from scratch, and export it to where the package has it."""
     blended_llm = Path(sys.executable).with_name("blended-llm")
-    WORK.mkdir(parents=True, exist_ok=True)
     if not PARTS.exists():
-        subprocess.run(
-            [
-                *(blended_llm, "data", "split", data / "train_permissive.jsonl.gz"),
-                *("--output", PARTS, "--dev", "0.06", "--test", "0", "--seed", "1"),
-            ],
-            check=True,
-        )
+        write_parts(data, PARTS)
     encoder = WORK / "encoder"
     if not encoder.exists():
         shutil.copytree(_encoder(), encoder)
     if not (RUN / "model").exists():
         resume = ["--resume"] if any(RUN.glob("checkpoint-*")) else []
-        subprocess.run(
-            [blended_llm, "train", "ranker", CONFIG, *resume],
-            check=True,
-            env=os.environ | KEEP_MEMORY,
-        )
+        subprocess.run([blended_llm, "train", "ranker", CONFIG, *resume], check=True)
     _export(RUN / "model")
     _report_weights(PARTS / "dev.jsonl.gz")
     _calibrate(PARTS / "dev.jsonl.gz")
@@ -72,14 +54,10 @@ def _export(model: Path) -> None:
     """Write the model in half precision into the package."""
     import torch
 
-    from blender_core.comparison.late.comparator import LateComparator
     from blender_core.comparison.loading import SHIPPED
+    from blender_core.comparison.worth.comparator import WorthComparator
 
-    comparator = LateComparator.from_pretrained(model, device="cpu")
-    network = comparator.model
-    with torch.no_grad():
-        for weights in (*network.worth_layer[-1].parameters(), network.sway_layer[-1].weight):
-            weights.mul_(LEARNT_SHARE)
+    comparator = WorthComparator.from_pretrained(model, device="cpu")
     comparator.save_pretrained(SHIPPED, dtype=torch.float16)
     typer.echo(f"exported to {SHIPPED}")
 

@@ -9,6 +9,7 @@ from blender_core.lazy import lazy
 
 if TYPE_CHECKING:
     from blender_core.belief.calibrator import Calibrator
+    from blender_core.belief.member_prior import MemberPrior
     from blender_core.blend import Blender
     from blender_core.candidates import Candidate, Pair, Task
     from blender_core.errors import BlenderError
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from blender_core.ranking.consensus_ranker import ConsensusRanker
     from blender_core.ranking.joint_ranker import JointRanker
     from blender_core.ranking.pair_ranker import PairRanker
+    from blender_core.ranking.passage_ranker import PassageRanker
     from blender_core.ranking.pointwise_ranker import PointwiseRanker
+    from blender_core.ranking.prior_ranker import PriorRanker
     from blender_core.ranking.ranker import Ranker
     from blender_core.ranking.schedules import Active, Bubble, Full, Knockout, Reference
     from blender_core.ranking.shortlist_ranker import ShortlistRanker
@@ -37,9 +40,12 @@ _HOME = {
     "GenFuser": "fusion.gen_fuser",
     "JointRanker": "ranking.joint_ranker",
     "Knockout": "ranking.schedules",
+    "MemberPrior": "belief.member_prior",
     "Pair": "candidates",
     "PairRanker": "ranking.pair_ranker",
+    "PassageRanker": "ranking.passage_ranker",
     "PointwiseRanker": "ranking.pointwise_ranker",
+    "PriorRanker": "ranking.prior_ranker",
     "Ranker": "ranking.ranker",
     "Ranking": "outcomes",
     "Reference": "ranking.schedules",
@@ -63,9 +69,12 @@ __all__ = [
     "GenFuser",
     "JointRanker",
     "Knockout",
+    "MemberPrior",
     "Pair",
     "PairRanker",
+    "PassageRanker",
     "PointwiseRanker",
+    "PriorRanker",
     "Ranker",
     "Ranking",
     "Reference",

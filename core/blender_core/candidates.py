@@ -86,6 +86,7 @@ class Task:
         candidates: one or more answers, strings or `Candidate`s; or a mapping from who wrote it
             to the answer.
         input: what the instruction works on, where the two are kept apart as in MixInstruct.
+        kind: what kind of question it is, for a `MemberPrior` that tells kinds apart.
 
     Raises:
         InputError: there is no candidate, or something is not a text.
@@ -98,16 +99,22 @@ class Task:
     instruction: str
     candidates: tuple[Candidate, ...]
     input: str
+    kind: str | None
 
-    def __init__(self, instruction: str, candidates: Answers, input: str = "") -> None:
+    def __init__(
+        self, instruction: str, candidates: Answers, input: str = "", kind: str | None = None
+    ) -> None:
         checks.text("instruction", instruction)
         checks.text("input", input)
+        if kind is not None:
+            checks.text("kind", kind)
         answers = tuple(_answers(candidates))
         if not answers:
             raise InputError("'candidates' is empty: there is nothing to choose from")
         object.__setattr__(self, "instruction", instruction)
         object.__setattr__(self, "candidates", answers)
         object.__setattr__(self, "input", input)
+        object.__setattr__(self, "kind", kind)
 
     @property
     def source(self) -> str:
@@ -119,7 +126,7 @@ class Task:
 
     def with_candidates(self, candidates: Answers) -> Task:
         """The same question with other answers."""
-        return Task(self.instruction, candidates, self.input)
+        return Task(self.instruction, candidates, self.input, self.kind)
 
 
 def name_of(candidates: Sequence[Candidate], index: int) -> str:

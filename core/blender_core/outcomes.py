@@ -6,6 +6,7 @@ Everything here is immutable and knows nothing of models.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +54,10 @@ class Ranking:
         goal: what was to be found: ``"best"``, ``"order"``, or which k texts are the best.
         calibrator: what turns margins into probabilities, if the ranker has one.
         left_out: candidates that a cheaper ranker kept from being compared (`ShortlistRanker`).
+        score_parts: of what the scores are sums, where that is known: one number a candidate by
+            what it comes from, ``text`` and ``members`` (`PriorRanker`).
+        absolute: whether a score is the probability, 0 to 1, that the candidate is good by
+            itself, whoever it stands beside (`PassageRanker`).
     """
 
     candidates: tuple[Candidate, ...]
@@ -65,6 +70,8 @@ class Ranking:
     goal: Goal = "best"
     calibrator: Calibrator | None = field(default=None, repr=False)
     left_out: frozenset[int] = frozenset()
+    score_parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+    absolute: bool = False
 
     @property
     def best(self) -> Candidate:
@@ -227,12 +234,22 @@ class Blend:
     sources: tuple[str, ...]
     verdict: Verdict
 
+    def _told_parts(self) -> dict[str, Any]:
+        """The parts of the scores, by part and name, where they are known."""
+        candidates, parts = self.ranking.candidates, self.ranking.score_parts
+        named = {
+            part: {name_of(candidates, i): number for i, number in enumerate(numbers)}
+            for part, numbers in parts.items()
+        }
+        return {"score_parts": named} if named else {}
+
     def report(self) -> dict[str, Any]:
         """How it came about, in plain JSON: no text but a rejected one, None for NaN."""
         candidates, ranking = self.ranking.candidates, self.ranking
         return {
             "order": [name_of(candidates, place) for place in ranking.order],
             "scores": {name_of(candidates, i): score for i, score in enumerate(ranking.scores)},
+            **self._told_parts(),
             "passes": ranking.passes,
             "stopped_because": ranking.stopped_because,
             "probability_best": {

@@ -27,6 +27,7 @@ from safetensors.torch import load_file
 from toy import toy_config
 
 from blender_core.belief.calibrator import Calibrator
+from blender_core.belief.member_prior import MemberPrior
 from blender_core.cli.results import ResultsFile
 from blender_core.comparison.checkpoints.layouts import read_layout
 from blender_core.comparison.late.checkpoint import read_late
@@ -307,7 +308,20 @@ def fuser_config(folder: Path, toy: Path) -> Path:
     return folder / "config.yaml"
 
 
+def members(folder: Path, toy: Path) -> Path:
+    told = [("a", "b", 1.0, "x"), ("é", "a", 0.5, "x"), ("b", "é", 0.0)]
+    MemberPrior(tuple(told), by="task", beside="default").save(folder / "prior.json")
+    return folder / "prior.json"
+
+
+def read_members(file: Path) -> None:
+    prior = MemberPrior.load(file)
+    prior.standings("x")
+    prior.save(file.with_name("again.json"))
+
+
 READERS = {
+    "what is known of members": Reader(members, read_members, of_json),
     "our own config": Reader(own, lambda file: read_layout(file.parent, no_base), of_json),
     "PairRM-hf's config": Reader(
         published(

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from openai_server import RECORDS
 
+from blender_core import MemberPrior
+
 RECORDED = json.loads(RECORDS.read_text(encoding="utf-8").splitlines()[0])
 QUESTION = RECORDED["instruction"]
 TEXTS = {candidate["model"]: candidate["text"] for candidate in RECORDED["candidates"]}
@@ -61,6 +63,16 @@ def test_a_judge_takes_the_rankers_place(ask):
     assert done.returncode == 0, done.stderr
     assert done.stdout == TEXTS["claude-2.1"] + "\n"  # the longer one
     assert "2 passes" in done.stderr
+
+
+@pytest.mark.parametrize("strong", ["claude-2.1", "palm-2-chat-bison-001"])
+def test_what_is_known_of_members_counts(ask, tmp_path, strong):
+    [weak] = {*TEXTS} & {"claude-2.1", "palm-2-chat-bison-001"} - {strong}
+    MemberPrior(((strong, weak, 20.0, None, 20.0),)).save(tmp_path / "prior.json")
+    known = ["--members-prior", str(tmp_path / "prior.json")]
+    done = ask(QUESTION, *MEMBERS, "--ranker", "consensus", *known)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == TEXTS[strong] + "\n"
 
 
 def test_members_that_fail_are_named_each_with_its_error(ask):

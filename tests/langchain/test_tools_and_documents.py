@@ -100,9 +100,9 @@ def test_documents_come_back_best_first_as_new_ones(asynchronous, schedule):
     else:
         found = compressor.compress_documents(DOCUMENTS, "q")
     assert found[0].page_content == "ccc"
-    assert found[0].metadata["rank"] == 1
+    assert found[0].metadata["blend_rank"] == 1
     assert len(found) == 2
-    assert all(type(document.metadata["score"]) is float for document in found)
+    assert all(type(document.metadata["blend_score"]) is float for document in found)
     assert DOCUMENTS[0].metadata == {"page": 1}
     assert not DOCUMENTS[1].metadata
 
@@ -111,7 +111,7 @@ def test_all_documents_keep_what_they_had():
     found = PairRankerCompressor(ranker=LONGEST, top_n=None).compress_documents(DOCUMENTS, "q")
     assert [document.page_content for document in found] == ["ccc", "bb", "a"]
     assert (found[2].metadata["page"], found[2].id) == (1, "x")
-    assert [document.metadata["rank"] for document in found] == [1, 2, 3]
+    assert [document.metadata["blend_rank"] for document in found] == [1, 2, 3]
 
 
 def test_few_comparisons_of_a_long_list():
@@ -128,12 +128,36 @@ def test_edges_of_a_list_of_documents(documents):
     assert [d.page_content for d in found] == [d.page_content for d in documents]
 
 
-def test_documents_by_the_shipped_ranker():
-    found = PairRankerCompressor(top_n=1).compress_documents(
-        [Document("Bananas are yellow."), Document("Paris is the capital of France.")],
-        "What is the capital of France?",
-    )
-    assert len(found) == 1
+def test_documents_are_ranked_by_relevance_unless_you_say_otherwise():
+    answer = "Damaged goods may be sent back within 30 days of delivery."
+    texts = [
+        "Standard shipping takes three to five working days.",
+        "Express shipping takes one to two working days and costs 9.90 euros.",
+        answer,
+        "International shipping takes seven to fourteen working days.",
+    ]
+    given = [Document(text) for text in texts]
+    question = "How long do I have to return a damaged item?"
+    found = PairRankerCompressor(top_n=None).compress_documents(given, question)
+    assert found[0].page_content == answer
+    scores = [document.metadata["blend_score"] for document in found]
+    assert 1.0 > scores[0] > 0.4 > scores[1] > 0.0
+    [alone] = PairRankerCompressor().compress_documents([Document(answer)], question)
+    assert alone.metadata["blend_score"] == pytest.approx(scores[0], abs=1e-5)
+    [first] = PairRankerCompressor(ranker=LONGEST, top_n=1).compress_documents(given, question)
+    assert first.page_content == texts[1]
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_what_a_document_says_of_itself_is_never_written_over(asynchronous):
+    own = {"score": 0.47, "rank": 3, "relevance_score": 0.2}
+    compressor = PairRankerCompressor(ranker=LONGEST)
+    given = [Document("cats", metadata=own), Document("dogs", metadata=own)]
+    if asynchronous:
+        found = asyncio.run(compressor.acompress_documents(given, "Who barks?"))
+    else:
+        found = compressor.compress_documents(given, "Who barks?")
+    assert all(own.items() <= document.metadata.items() for document in found)
 
 
 @pytest.mark.parametrize(

@@ -320,7 +320,9 @@ def test_what_is_unusable_is_said_at_once(make, words):
 def test_reranking_again_forgets_what_was_said_before():
     rerank = PairRankerRerank(ranker=LONGEST)
     once = rerank.postprocess_nodes(nodes("a", "bb"), query_str="q")
+    retrieved = {key: 0.5 for key in once[1].metadata if key == "retrieval_score"}
     [again] = rerank.postprocess_nodes(once[1:], query_str="q")
-    assert again.metadata == {"rank": 1}
-    assert again.node.excluded_llm_metadata_keys == ["rank", "win_probability"]
+    assert again.metadata == {"blend_rank": 1, **retrieved}
+    hidden = again.node.excluded_llm_metadata_keys
+    assert sorted(hidden) == sorted({"blend_rank", "blend_win_probability", *retrieved})
     assert np.isfinite(again.score)

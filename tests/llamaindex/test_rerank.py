@@ -13,15 +13,24 @@ from hypothesis import strategies as st
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, TextNode
 from pydantic import Field, ValidationError
 from watching import watched_loop
 
-from blender_core import Calibrator, ConsensusRanker, PairRanker, ShortlistRanker
+from blender_core import (
+    Calibrator,
+    ConsensusRanker,
+    JointRanker,
+    PairRanker,
+    PassageRanker,
+    ShortlistRanker,
+)
 from blender_core.errors import InputError
 from blender_core.testing import ScriptedComparator
 from llamaindex_blender import PairRankerRerank
+from llamaindex_blender.responses import ResponseNode
 
 
 def longest(pair: Any) -> float:
@@ -56,15 +65,16 @@ def test_nodes_come_back_best_first_as_new_ones(reranked):
     given = nodes("a", "ccc", "bb", "dddd")
     found = reranked(PairRankerRerank(ranker=LONGEST), given, query_str="q")
     assert [node.text for node in found] == ["dddd", "ccc", "bb"]
-    assert [node.metadata["rank"] for node in found] == [1, 2, 3]
-    assert all(type(node.score) is float for node in found)
-    chances = [node.metadata["win_probability"] for node in found]
+    assert [node.metadata["blend_rank"] for node in found] == [1, 2, 3]
+    assert all(type(node.score) is float and 0.0 <= node.score <= 1.0 for node in found)
+    chances = [node.metadata["blend_win_probability"] for node in found]
     assert chances == sorted(chances, reverse=True)
     assert all(0 < chance < 1 and type(chance) is float for chance in chances)
     assert [node.metadata for node in given] == [{"page": place} for place in range(4)]
     assert [node.score for node in given] == [0.5] * 4
     assert found[0].node.node_id == "n3"
     assert found[0].metadata["page"] == 3
+    assert [node.metadata["retrieval_score"] for node in found] == [0.5] * 3
 
 
 @WAYS
@@ -73,16 +83,31 @@ def test_what_is_added_stays_out_of_prompts(reranked):
     for mode in (MetadataMode.LLM, MetadataMode.EMBED):
         content = found.node.get_content(metadata_mode=mode)
         assert "page: 1" in content
-        assert "rank" not in content
-        assert "win_probability" not in content
+        assert "blend" not in content
+        assert "retrieval_score" not in content
 
 
 @WAYS
-def test_metadata_is_not_compared(reranked):
+@pytest.mark.parametrize(
+    ("made", "mode", "read"),
+    [
+        (TextNode, None, ["page: 0\n\na", "page: 1\n\nbb"]),
+        (ResponseNode, None, ["a", "bb"]),
+        (TextNode, MetadataMode.NONE, ["a", "bb"]),
+        (ResponseNode, MetadataMode.EMBED, ["page: 0\n\na", "page: 1\n\nbb"]),
+    ],
+)
+def test_metadata_is_read_with_passages_and_not_with_responses(reranked, made, mode, read):
     comparator = ScriptedComparator(longest)
-    reranked(PairRankerRerank(ranker=PairRanker(comparator)), nodes("a", "bb"), query_str="q")
+    given = [
+        NodeWithScore(node=made(text=text, metadata={"page": place}, name="n"))
+        for place, text in enumerate(("a", "bb"))
+    ]
+    reranked(
+        PairRankerRerank(ranker=PairRanker(comparator), metadata_mode=mode), given, query_str="q"
+    )
     [pair, _] = comparator.calls[0]
-    assert (pair.instruction, pair.first, pair.second) == ("q", "a", "bb")
+    assert (pair.instruction, pair.first, pair.second) == ("q", *read)
 
 
 @WAYS
@@ -161,14 +186,87 @@ def test_settings_are_checked(settings, words):
         PairRankerRerank(**settings)
 
 
-def test_the_shipped_ranker_and_a_checkpoint():
-    given = nodes("The capital of France is Paris.", "I do not know.")
-    found = PairRankerRerank().postprocess_nodes(given, query_str="What is the capital of France?")
-    assert len(found) == 2
+CONSOLE = "Administrators open the console in a browser on 8443."
+PASSAGES = (
+    "The server reads its configuration from /etc/app/server.yaml at start.",
+    "The server writes its log to /var/log/app/server.log.",
+    "The server can be started as a systemd service.",
+    CONSOLE,
+    "The server keeps its data in /var/lib/app.",
+)
+ASKED = "Which port does the admin console use?"
+
+
+@WAYS
+def test_passages_are_ranked_by_relevance_unless_you_say_otherwise(reranked):
+    found = reranked(PairRankerRerank(top_n=5), nodes(*PASSAGES), query_str=ASKED)
+    assert found[0].text == CONSOLE
+    relevance = PassageRanker().rank(
+        ASKED, [f"page: {page}\n\n{text}" for page, text in enumerate(PASSAGES)]
+    )
+    scores = {node.text: node.score for node in found}
+    assert [scores[text] for text in PASSAGES] == pytest.approx(relevance.scores, abs=1e-5)
+    [first] = reranked(PairRankerRerank(ranker=LONGEST, top_n=1), nodes(*PASSAGES), query_str=ASKED)
+    assert first.text == PASSAGES[0]
+    [first] = reranked(PairRankerRerank(schedule="bubble", top_n=1), nodes("a"), query_str="q")
+    assert first.score == 1.0
+
+
+@WAYS
+def test_responses_are_compared_as_answers(reranked):
+    texts = ("The answer is 4.", "Well, the sum of these two is 5.", "It is 4.")
+    given = [NodeWithScore(node=ResponseNode(text=text, name=text)) for text in texts]
+    found = reranked(PairRankerRerank(), given, query_str="What is 2 + 2?")
+    wanted = JointRanker().rank("What is 2 + 2?", texts)
+    assert [node.text for node in found] == [texts[place] for place in wanted.order]
+    scores = [node.score for node in found]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 0.5 > scores[2] > 0.0
+
+
+@WAYS
+def test_a_cutoff_keeps_what_is_relevant_also_alone(reranked):
+    cutoff = SimilarityPostprocessor(similarity_cutoff=0.3)
+    for texts, left in ((PASSAGES, [CONSOLE]), ((CONSOLE,), [CONSOLE]), (PASSAGES[1:2], [])):
+        found = reranked(PairRankerRerank(top_n=9), nodes(*texts), query_str=ASKED)
+        assert [node.text for node in cutoff.postprocess_nodes(found)] == left
+
+
+@WAYS
+def test_passages_that_differ_in_their_metadata_are_told_apart(reranked):
+    given = [
+        NodeWithScore(
+            node=TextNode(
+                text="Revenue grew by 12 percent to 4.2 million euros.",
+                metadata={"company": company, "year": year},
+            )
+        )
+        for company, year in (("Globex", 2021), ("Globex", 2022), ("Acme", 2021), ("Acme", 2022))
+    ]
+    found = reranked(
+        PairRankerRerank(top_n=4), given, query_str="What was the revenue of Acme in 2022?"
+    )
+    assert (found[0].metadata["company"], found[0].metadata["year"]) == ("Acme", 2022)
+    assert len({node.score for node in found}) == 4
+
+
+@WAYS
+def test_what_a_node_says_of_itself_is_never_written_over(reranked):
+    own = {"rank": 7, "score": 8, "win_probability": 9, "retrieval_score": 10}
+    given = [NodeWithScore(node=TextNode(text=text, metadata=own), score=0.2) for text in "ab"]
+    for node in reranked(PairRankerRerank(ranker=LONGEST), given, query_str="q"):
+        assert own.items() <= node.metadata.items()
+        assert "retrieval_score: 10" in node.node.get_content(metadata_mode=MetadataMode.LLM)
+    rerank = PairRankerRerank(ranker=LONGEST, keep_retrieval_score=False)
+    assert "retrieval_score" not in reranked(rerank, nodes("a"), query_str="q")[0].metadata
+
+
+def test_a_checkpoint():
     tiny = PairRankerRerank(model=str(CHECKPOINTS / "tiny-PairRM-hf"))
-    ranking = PairRanker.from_pretrained(CHECKPOINTS / "tiny-PairRM-hf").rank("q", ["a", "b c"])
+    ranker = PairRanker.from_pretrained(CHECKPOINTS / "tiny-PairRM-hf")
+    ranking = ranker.rank("q", ["page: 0\n\na", "page: 1\n\nb c"])
     found = tiny.postprocess_nodes(nodes("a", "b c"), query_str="q")
-    assert [node.score for node in found] == sorted(ranking.scores, reverse=True)
+    assert [node.metadata["page"] for node in found] == list(ranking.order)
 
 
 def test_it_goes_into_a_dict_and_back():
@@ -251,7 +349,7 @@ def test_a_calibrated_rankers_probabilities_are_calibrated(reranked):
     calibrated = PairRanker(ScriptedComparator(longest), calibrator=Calibrator(100.0))
     own, fitted = (
         [
-            node.metadata["win_probability"]
+            node.metadata["blend_win_probability"]
             for node in reranked(
                 PairRankerRerank(ranker=ranker, schedule=schedule),
                 nodes("a", "ccccc"),
@@ -271,8 +369,9 @@ def test_nodes_that_a_shortlist_left_out_have_no_probability(reranked):
     ranker = ShortlistRanker(LONGEST, calibrated, keep=2)
     given = nodes("a", "ccccc", "bbb")
     first, second, out = reranked(PairRankerRerank(ranker=ranker), given, query_str="q")
-    told = [node.metadata["win_probability"] for node in (first, second)]
+    told = [node.metadata["blend_win_probability"] for node in (first, second)]
     assert 1.0 > told[0] > 0.5 > told[1] > 0.0
     assert sum(told) == pytest.approx(1.0)
-    assert (out.text, out.metadata["rank"]) == ("a", 3)
-    assert "win_probability" not in out.metadata
+    assert (out.text, out.metadata["blend_rank"]) == ("a", 3)
+    assert "blend_win_probability" not in out.metadata
+    assert out.score == 0.0

@@ -17,6 +17,7 @@ from blender_core.cli.compare import compare
 from blender_core.cli.data import data
 from blender_core.cli.demo import demo
 from blender_core.cli.evaluate import evaluate
+from blender_core.cli.fit_members import fit_members
 from blender_core.cli.fuse import fuse
 from blender_core.cli.messages import INTERRUPTED, USAGE, say
 from blender_core.cli.rank import rank
@@ -66,6 +67,7 @@ COMMANDS = (
     blend,
     evaluate,
     calibrate,
+    fit_members,
     audit_ranker,
     bench_schedules,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blender_core.cli import options
+from blender_core.cli.members import MembersPrior, read_prior
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def ask(
             rich_help_panel="Models",
         ),
     ] = None,
+    members_prior: MembersPrior = None,
     top_k: options.TopK = 3,
     no_verify: options.NoVerify = False,
     device: options.Device = None,
@@ -93,6 +95,7 @@ def ask(
             deadline=deadline,
             min_answers=min_answers,
             ranker=_ranker(ranker, judge, loading),
+            members_prior=read_prior(members_prior, judge or ranker),
             fuser=_fuser(fuser, loading),
             top_k=top_k,
             verify=not no_verify,

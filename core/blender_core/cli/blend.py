@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blender_core.cli import options
+from blender_core.cli.members import Members, read_prior, with_prior
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.cli.rank import FIELDS as RANKING_FIELDS
 from blender_core.cli.rank import ranking_json
@@ -41,6 +42,7 @@ def blend(
     no_verify: options.NoVerify = False,
     schedule: options.Schedule = None,
     aggregation: options.Aggregation = None,
+    members: Members = None,
     max_new_tokens: options.MaxNewTokens = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
@@ -62,7 +64,9 @@ def blend(
 
     def load() -> Verb[Blend]:
         loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
-        chosen = load_ranker(ranker, loading, schedule=schedule, aggregation=aggregation)
+        prior = read_prior(members, ranker)
+        loaded = load_ranker(ranker, loading, schedule=schedule, aggregation=aggregation)
+        chosen = with_prior(loaded, prior)
         writer = None if fuser is None else load_fuser(fuser, loading, max_new_tokens)
         blender = Blender(chosen, writer, top_k=top_k, verify=not no_verify)
         slow = not is_consensus(ranker)
@@ -74,6 +78,7 @@ def blend(
             view=_view,
             settings=(ranker, fuser, top_k, no_verify, schedule, aggregation, max_new_tokens),
             window=_WINDOW,
+            prior=prior,
         )
 
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)

@@ -12,6 +12,7 @@ import typer
 from blender_core.cli import judged, options, reports
 from blender_core.cli.evaluation_models import Models, read_gap, read_metric
 from blender_core.cli.evaluation_outputs import Outputs
+from blender_core.cli.members import Members, read_prior
 from blender_core.cli.messages import INTERRUPTED, say, shows_progress
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 
@@ -53,6 +54,7 @@ def evaluate(
     max_new_tokens: options.MaxNewTokens = None,
     schedule: options.Schedule = None,
     aggregation: options.Aggregation = None,
+    members: Members = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     base_model: options.BaseModel = None,
@@ -187,7 +189,8 @@ def evaluate(
         progress=_bars(quiet),
     )
     names = list(dict.fromkeys(ranker or ([] if fuser is None else [DEFAULT_RANKER])))
-    models = Models(loading, schedule, aggregation, baselines)
+    prior = read_prior(members, *names)
+    models = Models(loading, schedule, aggregation, baselines, prior)
     models.add_rankers(wanted, names, judge)
     if fuser is not None:
         models.add_blends(wanted, names, fuser, (top_k, not no_verify, max_new_tokens))
@@ -195,6 +198,7 @@ def evaluate(
         "file": str(file),
         "rankers": names,
         "fuser": fuser,
+        **({} if members is None else {"members": str(members)}),
         "metrics": [_told(one) for one in metrics],
         "reference_models": reference_model or [],
         "judge": judge,

@@ -12,6 +12,7 @@ from blender_core.cli.options import Loading
 from blender_core.errors import InputError
 
 if TYPE_CHECKING:
+    from blender_core.belief.member_prior import MemberPrior
     from blender_core.evaluation.wanted import Evaluation, MetricWanted
 
 __all__ = ["Models", "read_gap", "read_metric"]
@@ -67,11 +68,14 @@ class Models:
     schedule: str | None
     aggregation: str | None
     baselines: bool
+    prior: MemberPrior | None = None
 
     def add_rankers(self, wanted: Evaluation, names: Sequence[str], judge: str | None) -> None:
-        """Add the baselines, the rankers and the ranker that is the judge."""
+        """Add the baselines, the rankers, also with the prior, and the ranker that is the judge."""
         from blender_core.cli.models import is_pairwise, load_ranker
         from blender_core.evaluation.baselines import BASELINES
+        from blender_core.evaluation.known_ranker import KnownRanker
+        from blender_core.ranking.prior_ranker import PriorRanker
 
         rules = BASELINES if self.baselines else {}
         rankers = {name: make() for name, make in rules.items() if name not in names}
@@ -86,10 +90,15 @@ class Models:
                 name, self.loading, schedule=plan[0], aggregation=plan[1]
             )
             keys[titles[name]] = self._key(name, *plan)
+            if self.prior is not None:
+                once = rankers[titles[name]] = KnownRanker(rankers[titles[name]], {})
+                row = self._row(titles[name])
+                rankers[row] = PriorRanker(once, self.prior)
+                keys[row] = repr([keys[titles[name]], self.prior.fingerprint])
         if judge is not None:
             wanted.judge_ranker = judge, load_ranker(judge, self.loading)
             keys[f"judge {judge}"] = self._key(judge)
-        wanted.rankers, wanted.keys = rankers, keys
+        wanted.rankers, wanted.keys, wanted.prior = rankers, keys, self.prior
 
     def add_blends(
         self,
@@ -106,17 +115,21 @@ class Models:
         writer = load_fuser(fuser, replace(self.loading, base_model=None), max_new_tokens)
         titles = _titles(names)
         short = _titles([fuser])[fuser]
-        rows = {name: f"{titles[name]} + {short}" for name in names}
+        rankers = [self._row(titles[name]) for name in names]
         wanted.blends = {
-            row: Blending(titles[name], writer, top_k, verify) for name, row in rows.items()
+            f"{ranker} + {short}": Blending(ranker, writer, top_k, verify) for ranker in rankers
         }
         wanted.keys = {
             **wanted.keys,
             **{
-                row: repr([wanted.keys[titles[name]], self._key(fuser), *map(str, blending)])
-                for name, row in rows.items()
+                row: repr([wanted.keys[blend.ranker], self._key(fuser), *map(str, blending)])
+                for row, blend in wanted.blends.items()
             },
         }
+
+    def _row(self, title: str) -> str:
+        """What a ranker is called with the prior, if there is one."""
+        return title if self.prior is None else f"{title} + members"
 
     def _key(self, name: str, *plan: str | None) -> str:
         """What tells results of different settings apart."""

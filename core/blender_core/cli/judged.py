@@ -105,9 +105,14 @@ def check_scores(records: Sequence[Record], names: Sequence[str]) -> None:
 
 
 def read_judged(
-    file: Path, limit: int | None, judge_score: Sequence[str] | None, *, at_least: int = 2
+    file: Path,
+    limit: int | None,
+    judge_score: Sequence[str] | None,
+    *,
+    at_least: int = 2,
+    by: str | None = None,
 ) -> Judged:
-    """Records of so many answers, with what is known of these.
+    """Records of so many answers, with what is known of these, and the kind that a field says.
 
     Raises:
         InputError: there is none, or none has a score of that name.
@@ -118,7 +123,7 @@ def read_judged(
     check_scores(records, judge_score or ())
     judge = Judge(judge_score or ())
     return Judged(
-        [record.to_task() for record in records],
+        [record.to_task(by) for record in records],
         [truth_of(record, judge) for record in records],
         left_out,
     )

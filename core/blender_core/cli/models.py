@@ -19,6 +19,7 @@ __all__ = ["is_consensus", "is_pairwise", "load_fuser", "load_ranker", "show_bar
 _CONSENSUS = "consensus"
 _STYLE = "style:"
 _SHIPPED = "mini"
+_PASSAGES = "passages"
 
 
 def is_consensus(name: str) -> bool:
@@ -28,7 +29,7 @@ def is_consensus(name: str) -> bool:
 
 def is_pairwise(name: str, loading: Loading) -> bool:
     """Whether `--ranker` names one that has a schedule and an aggregation."""
-    if name == DEFAULT_RANKER or is_consensus(name) or name.startswith(_STYLE):
+    if name in (DEFAULT_RANKER, _PASSAGES) or is_consensus(name) or name.startswith(_STYLE):
         return False
     return name == _SHIPPED or _is_pairwise_checkpoint(name, loading)
 
@@ -43,9 +44,9 @@ def load_ranker(
     """The ranker of that name.
 
     Args:
-        name: ``"default"``, ``"mini"``, ``"consensus"``, ``"consensus:SIMILARITY"``,
-            ``"consensus:FOLDER"`` of an encoder of sentences, ``"style:FILE"`` of records, a hub
-            id or a folder.
+        name: ``"default"``, ``"mini"``, ``"passages"``, ``"consensus"``,
+            ``"consensus:SIMILARITY"``, ``"consensus:FOLDER"`` of an encoder of sentences,
+            ``"style:FILE"`` of records, a hub id or a folder.
         loading: how a model is loaded.
         schedule: of a pairwise ranker; None takes its default.
         aggregation: likewise.
@@ -66,6 +67,9 @@ def load_ranker(
     if name.startswith(_STYLE):
         _only_pairwise(name, schedule, aggregation)
         return _by_style(name.removeprefix(_STYLE))
+    if name == _PASSAGES:
+        _only_pairwise(name, schedule, aggregation)
+        return _of_passages(loading)
     show_bars(loading)
     from blender_core.comparison.loading import SHIPPED
     from blender_core.ranking.pair_ranker import PairRanker
@@ -153,6 +157,16 @@ def _consensus(similarity: str, loading: Loading) -> Ranker:
         max_batch_tokens=loading.max_batch_tokens,
     )
     return ConsensusRanker(EmbeddingSimilarity(encoder.encode))
+
+
+def _of_passages(loading: Loading) -> Ranker:
+    from blender_core.comparison.sentence_encoder import shipped_sentence_encoder
+    from blender_core.ranking.passage_ranker import PassageRanker
+
+    encoder = shipped_sentence_encoder(
+        device=loading.device, dtype=loading.dtype, max_batch_tokens=loading.max_batch_tokens
+    )
+    return PassageRanker(encoder)
 
 
 def _by_style(file: str) -> Ranker:

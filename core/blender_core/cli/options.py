@@ -57,8 +57,8 @@ Ranker = Annotated[
     str,
     typer.Option(
         help="'default' (the model in the package, and consensus), 'mini' (that model alone), "
-        "'consensus' (no model), 'consensus:SIMILARITY', or the hub id or folder of a pairwise "
-        "ranker or a reward model.",
+        "'passages' (relevance of what a retriever found), 'consensus' (no model), "
+        "'consensus:SIMILARITY', or the hub id or folder of a pairwise ranker or a reward model.",
         rich_help_panel=_MODELS,
     ),
 ]

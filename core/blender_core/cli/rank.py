@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blender_core.cli import options
+from blender_core.cli.members import Members, read_prior, with_prior
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def rank(
     ranker: options.Ranker = DEFAULT_RANKER,
     schedule: options.Schedule = None,
     aggregation: options.Aggregation = None,
+    members: Members = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     base_model: options.BaseModel = None,
@@ -56,7 +58,9 @@ def rank(
 
     def load() -> Verb[Ranking]:
         loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
-        chosen = load_ranker(ranker, loading, schedule=schedule, aggregation=aggregation)
+        prior = read_prior(members, ranker)
+        loaded = load_ranker(ranker, loading, schedule=schedule, aggregation=aggregation)
+        chosen = with_prior(loaded, prior)
         slow = not is_consensus(ranker)
         show = slow and shows_progress(quiet=quiet)
         return Verb(
@@ -65,6 +69,7 @@ def rank(
             as_json=lambda _, ranking: ranking_json(ranking, matrix=matrix),
             view=_view,
             settings=(ranker, schedule, aggregation),
+            prior=prior,
         )
 
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
@@ -84,6 +89,8 @@ def ranking_json(ranking: Ranking, *, matrix: bool) -> dict[str, Any]:
         "calibrated": ranking.is_calibrated,
         "position_bias": ranking.position_bias,
     }
+    if ranking.score_parts:
+        said["score_parts"] = ranking.score_parts
     if matrix:
         said["matrix"] = ranking.matrix.tolist()
     return said

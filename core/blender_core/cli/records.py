@@ -18,9 +18,10 @@ class TwoAnswers(Question):
     a: AnswerOrText
     b: AnswerOrText
 
-    def to_task(self) -> Task:
-        """The record as the core has it."""
-        return Task(self.instruction, [self.a.candidate(), self.b.candidate()], self.input)
+    def to_task(self, by: str | None = None) -> Task:
+        """The record as the core has it, of the kind that the field `by` says."""
+        answers = [self.a.candidate(), self.b.candidate()]
+        return Task(self.instruction, answers, self.input, self.kind(by))
 
 
 def read_record(value: Any) -> Answered:

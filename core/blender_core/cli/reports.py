@@ -40,7 +40,7 @@ class Reports:
     """The files of one report.
 
     Args:
-        file: what is read.
+        file: what is read, if anything is.
         json: where the figures go.
         html: where the page goes.
         force: whether files may be overwritten.
@@ -49,7 +49,7 @@ class Reports:
         InputError: a file exists and may not be overwritten, or is the input.
     """
 
-    file: Path
+    file: Path | None
     json: Path | None
     html: Path | None
     force: bool
@@ -81,12 +81,12 @@ class Reports:
 
 
 def check_free(
-    file: Path, outputs: list[Path | None], kept: Path | None = None, *, force: bool
+    file: Path | None, outputs: list[Path | None], kept: Path | None = None, *, force: bool
 ) -> None:
     """Check that outputs can be written without losing anything.
 
     Args:
-        file: the input.
+        file: the input, if there is one.
         outputs: files to be written; None and ``-`` are none.
         kept: one that may exist.
         force: whether the outputs may exist.

@@ -23,7 +23,7 @@ View = Callable[[], "RenderableType"]
 
 __all__ = ["Results", "ResultsFile", "Screen", "View"]
 
-_OPTIONAL = frozenset({"id", "matrix"})
+_OPTIONAL = frozenset({"id", "matrix", "score_parts"})
 
 
 class Results:
@@ -87,7 +87,7 @@ class ResultsFile(Results):
 
     Args:
         path: of the file.
-        fields: keys that a result of this command has, besides ``id`` and ``matrix``.
+        fields: keys that every result of this command has; ``id`` and others only some have.
         source: the input, if that is a file.
         resume: whether to keep what is there and go on behind it.
         force: whether to overwrite what is there.

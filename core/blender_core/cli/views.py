@@ -60,6 +60,8 @@ def ranking_view(title: str, task: Task, ranking: Ranking) -> RenderableType:
     table.add_column("rank", justify="right")
     table.add_column("model", overflow="fold")
     table.add_column("score", justify="right")
+    for part in ranking.score_parts:
+        table.add_column(part, justify="right")
     table.add_column("P(best)", justify="right")
     table.add_column("answer", ratio=1, no_wrap=True, overflow="ellipsis")
     for index in ranking.order:
@@ -67,6 +69,7 @@ def ranking_view(title: str, task: Task, ranking: Ranking) -> RenderableType:
             str(ranking.ranks[index]),
             plain(one_line(name_of(task.candidates, index))),
             f"{ranking.scores[index]:.4g}",
+            *(f"{part[index]:.4g}" for part in ranking.score_parts.values()),
             f"{ranking.probability_best[index]:.0%}",
             plain(one_line(task.candidates[index].text)),
         )

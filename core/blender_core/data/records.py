@@ -94,6 +94,13 @@ class Question(_Strict):
     instruction: Text
     input: Text = ""
 
+    def kind(self, by: str | None) -> str | None:
+        """What kind of question it is, by a field of that name; None where it does not say."""
+        known = self.model_extra or {}
+        value = getattr(self, str(by)) if by in type(self).model_fields else known.get(str(by))
+        is_said = isinstance(value, str | int) and not isinstance(value, bool)
+        return str(value) or None if is_said else None
+
 
 class Answered(Question):
     """A question and its answers: all that ranking and fusing need.
@@ -106,10 +113,10 @@ class Answered(Question):
     candidates: list[AnswerOrText] = Field(min_length=1)
     output: Text | None = None
 
-    def to_task(self) -> Task:
-        """The record as the core has it."""
+    def to_task(self, by: str | None = None) -> Task:
+        """The record as the core has it, of the kind that the field `by` says."""
         answers = [answer.candidate() for answer in self.candidates]
-        return Task(self.instruction, answers, self.input)
+        return Task(self.instruction, answers, self.input, self.kind(by))
 
     @property
     def models(self) -> tuple[str | None, ...]:

@@ -25,7 +25,7 @@ from blender_core.evaluation.known_ranker import KnownRanker
 from blender_core.evaluation.report import Report
 from blender_core.evaluation.selections import Selection, Table
 from blender_core.evaluation.store import Failures, Store, key_of
-from blender_core.evaluation.truth import Judge, Truth, truth_by, truth_of
+from blender_core.evaluation.truth import Truth, truth_by, truth_of
 from blender_core.evaluation.wanted import STORED, Evaluation, MetricWanted
 
 if TYPE_CHECKING:
@@ -62,18 +62,20 @@ def evaluate(records: Iterable[Record], wanted: Evaluation, store: Store | None 
         InputError: there are no records.
         OSError: the store cannot be written.
     """
-    items = [_item(record, wanted.judge) for record in records]
+    items = [_item(record, wanted) for record in records]
     if not items:
         raise InputError("there is no record to evaluate")
     return _Run(items, wanted, store or Store()).report()
 
 
-def _item(record: Record, judge: Judge) -> _Item:
-    task = record.to_task()
+def _item(record: Record, wanted: Evaluation) -> _Item:
+    prior = wanted.prior
+    task = record.to_task(None if prior is None else prior.by)
+    who = [] if prior is None else [record.models, task.kind]
     texts = [answer.text for answer in record.candidates]
     reference = record.output if record.output is not None and record.output.strip() else None
-    key = key_of(record.instruction, record.input, texts, reference)
-    return _Item(record, task, truth_of(record, judge), key, reference)
+    key = key_of(record.instruction, record.input, texts, reference, *who)
+    return _Item(record, task, truth_of(record, wanted.judge), key, reference)
 
 
 class _Run:

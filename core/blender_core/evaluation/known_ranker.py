@@ -1,4 +1,4 @@
-"""A ranker whose rankings of some tasks are known: a blend then need not rank again."""
+"""A ranker that ranks a task once: who asks again, or for a blend, is told what is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["KnownRanker"]
 
 
 class KnownRanker(Ranker):
-    """Gives known rankings, and asks another ranker for all else.
+    """Gives known rankings, and asks another ranker for all else, once.
 
     Args:
         ranker: the other one.
@@ -21,18 +21,16 @@ class KnownRanker(Ranker):
 
     def __init__(self, ranker: Ranker, known: Mapping[Task, Ranking]) -> None:
         self._ranker = ranker
-        self._known = known
+        self._known = dict(known)
 
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
         """Rank many tasks."""
         wanted = list(tasks)
         unknown = list(dict.fromkeys(task for task in wanted if task not in self._known))
-        found = dict(
-            zip(unknown, self._ranker.rank_many(unknown, show_progress=show_progress), strict=True)
-            if unknown
-            else ()
-        )
-        return [self._known.get(task) or found[task] for task in wanted]
+        if unknown:
+            found = self._ranker.rank_many(unknown, show_progress=show_progress)
+            self._known.update(zip(unknown, found, strict=True))
+        return [self._known[task] for task in wanted]
 
     def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
         """Compare challengers with incumbents in both orders."""

@@ -16,6 +16,7 @@ from blender_core.evaluation.store import key_of, state_of
 from blender_core.evaluation.truth import Judge
 
 if TYPE_CHECKING:
+    from blender_core.belief.member_prior import MemberPrior
     from blender_core.evaluation.metrics.metric import Metric
     from blender_core.fusion.fuser import Fuser
     from blender_core.ranking.ranker import Ranker
@@ -108,6 +109,7 @@ class Evaluation:
         keys: by these names, what tells different settings apart in a store; the name itself
             where there is none.
         baselines: the names in `rankers` that are rules of thumb.
+        prior: what is known of those who wrote the answers, where a ranker uses it.
         metrics: what candidates are scored by.
         reference_models: models that picks are compared with.
         judge: who is believed.
@@ -123,6 +125,7 @@ class Evaluation:
     blends: Mapping[str, Blending] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     baselines: frozenset[str] = frozenset()
+    prior: MemberPrior | None = None
     metrics: Sequence[MetricWanted] = ()
     reference_models: Sequence[str] = ()
     judge: Judge = field(default_factory=Judge)

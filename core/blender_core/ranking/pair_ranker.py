@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from blender_core.candidates import Answers, Pair, Task, checked_all
 from blender_core.comparison.comparator import AsyncComparator
@@ -35,9 +35,9 @@ class PairRanker(Ranker):
     """Ranks by pairwise comparison.
 
     Args:
-        comparator: anything with ``logits(pairs) -> float32[n]``; None takes the model that comes
-            with the package, ``pairranker-mini``: no download, made for a CPU. Where there are
-            more than two answers, `JointRanker` adds what they agree on.
+        comparator: anything with ``logits(pairs) -> float32[n]``; None or ``"mini"`` takes the
+            model that comes with the package, ``pairranker-mini``: no download, made for a CPU.
+            Where there are more than two answers, `JointRanker` adds what they agree on.
         schedule: default of `rank`: which pairs are asked, by name or a `Schedule`.
         aggregation: default of `rank`: how the matrix becomes scores, by name or a function.
         calibrator: what makes probabilities of its margins; None with the shipped model takes
@@ -56,18 +56,23 @@ class PairRanker(Ranker):
 
     def __init__(
         self,
-        comparator: Comparator | None = None,
+        comparator: Comparator | Literal["mini"] | None = None,
         *,
         schedule: str | Schedule = "full",
         aggregation: str | Aggregation = "max_logits",
         calibrator: Calibrator | None = None,
     ) -> None:
-        if comparator is None:
+        if comparator is None or comparator == "mini":
             from blender_core.belief.calibrator import Calibrator
             from blender_core.comparison.loading import SHIPPED, load_comparator
 
             comparator = load_comparator(SHIPPED)
             calibrator = calibrator or Calibrator.load(SHIPPED)
+        if isinstance(comparator, str):
+            raise InputError(
+                f"{comparator!r} is no ranker in this package, 'mini' is. A checkpoint, from a "
+                "folder or the hub, is loaded with PairRanker.from_pretrained(...)"
+            )
         if not callable(getattr(comparator, "logits", None)):
             raise InputError(
                 f"a comparator has logits(pairs); {type(comparator).__name__} has not. "

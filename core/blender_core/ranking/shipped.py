@@ -9,9 +9,18 @@ from blender_core.ranking.later import LaterRanker, Once
 from blender_core.ranking.ranker import Ranker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from blender_core.belief.member_prior import MemberPrior
     from blender_core.ranking.pair_ranker import PairRanker
 
-__all__ = ["load_ahead", "shared", "shared_pair_ranker", "shipped_pair_ranker"]
+__all__ = [
+    "load_ahead",
+    "shared",
+    "shared_pair_ranker",
+    "shared_passage_ranker",
+    "shipped_pair_ranker",
+]
 
 
 def _load_pair_ranker() -> Ranker:
@@ -26,18 +35,45 @@ def _load_joint_ranker() -> Ranker:
     return JointRanker.with_consensus(shipped_pair_ranker())
 
 
+def _load_passage_ranker() -> Ranker:
+    from blender_core.ranking.passage_ranker import PassageRanker
+
+    return PassageRanker()
+
+
 _pair_ranker = Once(_load_pair_ranker)
 _joint_ranker = Once(_load_joint_ranker)
+_passage_ranker = Once(_load_passage_ranker)
 
 
-def shared(ranker: Ranker | None) -> Ranker:
-    """A ranker fit for many callers at a time: the one given, or the shipped `JointRanker()`."""
-    return LaterRanker(_joint_ranker) if ranker is None else joined(ranker)
+def shared(
+    ranker: Ranker | None,
+    prior: MemberPrior | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Ranker:
+    """A ranker fit for many callers at a time: the one given, or the shipped `JointRanker()`.
+
+    Args:
+        ranker: the one given.
+        prior: what is known of members, to be added; see `PriorRanker`.
+        names: likewise.
+    """
+    fit = LaterRanker(_joint_ranker) if ranker is None else joined(ranker)
+    if prior is None:
+        return fit
+    from blender_core.ranking.prior_ranker import PriorRanker
+
+    return PriorRanker(fit, prior, names)
 
 
 def shared_pair_ranker(ranker: Ranker | None) -> Ranker:
     """Like `shared`, where answers are not to be judged by the others: `PairRanker()`."""
     return LaterRanker(_pair_ranker) if ranker is None else joined(ranker)
+
+
+def shared_passage_ranker(ranker: Ranker | None) -> Ranker:
+    """Like `shared`, for what a retriever found: the one given, or `PassageRanker()`."""
+    return LaterRanker(_passage_ranker) if ranker is None else joined(ranker)
 
 
 def shipped_pair_ranker() -> PairRanker:

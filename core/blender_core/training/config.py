@@ -122,8 +122,10 @@ class RankerConfig(TrainingConfig):
 
     Attributes:
         architecture: ``cross`` reads every pair as a whole, as PairRM does; ``late`` reads each
-            answer once and compares what was read, see `comparison.late`. In a batch of the
-            latter are lists of answers in place of pairs.
+            answer once and compares what was read, see `comparison.late`; in a batch of it are
+            lists of answers in place of pairs. ``worth`` trains a head alone on what an encoder
+            of sentences reads as it comes, see `comparison.worth`.
+        width: of that head.
         list_size: answers of one list; for ``late``.
         frozen_layers: this many of the encoder's lowest layers, and the embeddings, stay as they
             are.
@@ -146,6 +148,10 @@ class RankerConfig(TrainingConfig):
         ratio: for the sampling.
         max_pairs_per_record: of these, so many at most, by chance.
         label_weights: how much pairs count, by their record's `label_kind`; 0 leaves them out.
+        source_weights: likewise by their record's `source`.
+        spoil: kinds of spoilt answers to learn from, see `data.spoiling`, each with the share of
+            the records of which one is made, such as ``{refusal: 0.1}``.
+        spoilt_weight: how much a pair of a good and a spoilt answer counts.
         length_debiasing: makes the longer answer win half of the time, by weights, or by leaving
             out pairs.
         head_learning_rate: of the head; none: as the rest.
@@ -157,8 +163,9 @@ class RankerConfig(TrainingConfig):
         max_dev_pairs: pairs of dev to measure on, drawn by chance; none: all.
     """
 
-    architecture: Literal["cross", "late"] = "cross"
+    architecture: Literal["cross", "late", "worth"] = "cross"
     list_size: Annotated[Count, Field(ge=2)] = 8
+    width: Annotated[Count, Field(le=1024)] = 64
     frozen_layers: Index = 0
     debias_by_source: StrictBool = False
     source_max_length: Count | None = None
@@ -174,6 +181,9 @@ class RankerConfig(TrainingConfig):
     ratio: PositiveShare = 0.5
     max_pairs_per_record: Count | None = None
     label_weights: dict[str, NotNegative] = {}
+    source_weights: dict[str, NotNegative] = {}
+    spoil: dict[str, Share] = {}
+    spoilt_weight: NotNegative = 1.0
     length_debiasing: Literal["none", "weights", "sampling"] = "none"
     head_learning_rate: Positive | None = None
     layer_decay: PositiveShare = 1.0

@@ -11,10 +11,12 @@ from torch import nn
 
 from blender_core.comparison.late.model import LateModel
 from blender_core.comparison.pair_model import PairModel
+from blender_core.comparison.worth.model import WorthHead
 from blender_core.errors import InputError
 from blender_core.training.config import RankerConfig, TrainingConfig
 
-__all__ = ["freeze_lowest", "freeze_unread", "groups_of", "ranker_groups", "rate_at"]
+__all__ = ["freeze_all_but", "freeze_lowest", "freeze_unread", "groups_of", "head_groups"]
+__all__ += ["ranker_groups", "rate_at"]
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|block|h)\.(\d+)\.")
 _EMBEDDINGS = re.compile(r"(?:^|\.)(?:(?=\w*embed)\w+|shared|wte|wpe)\.")
@@ -54,6 +56,27 @@ def groups_of(model: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
     """All parameters at one rate; biases and norms without weight decay."""
     named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     return _grouped(named, config, lambda _: config.learning_rate)
+
+
+def head_groups(head: WorthHead, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Like `groups_of`, and tables of grams without weight decay: most rows are seen rarely."""
+    groups = groups_of(head, config)
+    tables = set(head.bags.parameters())
+    return [
+        {**group, "params": some, "weight_decay": decay}
+        for group in groups
+        for some, decay in (
+            ([one for one in group["params"] if one not in tables], group["weight_decay"]),
+            ([one for one in group["params"] if one in tables], 0.0),
+        )
+        if some
+    ]
+
+
+def freeze_all_but(model: nn.Module, heads: tuple[str, ...]) -> None:
+    """Take everything out of the training but the weights whose names begin so."""
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name.startswith(heads))
 
 
 def freeze_unread(model: nn.Module) -> None:

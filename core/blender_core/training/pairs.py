@@ -113,6 +113,7 @@ def judged_pairs(
     result: list[JudgedPair] = []
     for place, record in enumerate(records):
         weight = config.label_weights.get(record.label_kind or "", 1.0)
+        weight *= config.source_weights.get(record.source or "", 1.0)
         if weight == 0.0:
             continue
         preferences = preferences_of(record, config)

@@ -34,7 +34,9 @@ from blender_core.training.pairs import (
 )
 from blender_core.training.resuming import folder_to_resume
 from blender_core.training.run import Report, Run
+from blender_core.training.spoilt_pairs import spoilt_pairs
 from blender_core.training.start import late_to_train, ranker_to_train
+from blender_core.training.worth_trainer import WorthRun, worth_to_train
 
 __all__ = ["train_ranker"]
 
@@ -83,12 +85,14 @@ def train_ranker(
             f"{', '.join(map(str, config.train))}: in none of the {len(records)} records is it "
             "known which of two answers is better"
         )
+    spoilt = spoilt_pairs(records, config)
     dev = DevPairs(config)
     log.content["examples"] = {
         "train": {
             "records": len(records),
             "pairs": len(pairs),
             "pairs before length debiasing": len(drawn),
+            "spoilt pairs": len(spoilt),
             "longer answer wins": longer_wins(pairs),
             "longer answer wins before length debiasing": longer_wins(drawn),
         },
@@ -96,18 +100,19 @@ def train_ranker(
     }
     report(f"learning from {len(pairs)} pairs of {len(records)} records")
     run: Run
+    watched: Any = {"report": report, "show_progress": show_progress}
+    if config.architecture == "worth":
+        worth = worth_to_train(config)
+        return WorthRun(worth, config, log, pairs, spoilt, dev, **watched).run(resume_from)
+    pairs += spoilt
     if config.architecture == "late":
         late = late_to_train(config)
         if resume_from is None and late.is_new:
             start_style(late.ranker, pairs)
-        run = LateRun(
-            late.ranker, config, log, pairs, dev, report=report, show_progress=show_progress
-        )
+        run = LateRun(late.ranker, config, log, pairs, dev, **watched)
     else:
         ranker = ranker_to_train(config)
-        run = _RankerRun(
-            ranker, config, log, pairs, dev, report=report, show_progress=show_progress
-        )
+        run = _RankerRun(ranker, config, log, pairs, dev, **watched)
     return run.run(resume_from)
 
 

@@ -28,7 +28,7 @@ from blender_core.models.tokenizer import TextTokenizer
 from blender_core.models.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.training.config import RankerConfig
 
-__all__ = ["LateStart", "late_to_train", "ranker_to_train"]
+__all__ = ["LateStart", "encoder_of", "late_to_train", "ranker_to_train", "seeded"]
 
 _POSITIONS = 2048
 """Tokens of a row where the encoder itself sets no limit; as in PairRM."""
@@ -75,8 +75,8 @@ def _new_ranker(folder: Path, config: RankerConfig) -> CrossEncoder:
     vocabulary = vocabulary_in(folder)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in markers])
     tokenizer = TextTokenizer(vocabulary, tuple(markers), vocabulary_file(folder))
-    with _seeded(config.seed):
-        backbone = _encoder(folder)
+    with seeded(config.seed):
+        backbone = encoder_of(folder)
         _make_room(backbone, vocabulary)
         model = PairModel(backbone, max(1, len(config.tasks)), config.drop_out)
     _start_markers(backbone, tokenizer, markers)
@@ -127,8 +127,8 @@ def _new_late(folder: Path, config: RankerConfig) -> LateComparator:
     vocabulary = vocabulary_in(folder)
     vocabulary.add_tokens([AddedToken(token, normalized=True) for token in names])
     tokenizer = TextTokenizer(vocabulary, names, vocabulary_file(folder))
-    with _seeded(config.seed):
-        encoder = _encoder(folder)
+    with seeded(config.seed):
+        encoder = encoder_of(folder)
         if encoder.config.is_encoder_decoder:
             raise InputError(f"{folder}: 'architecture: late' needs an encoder without a decoder")
         _make_room(encoder, vocabulary)
@@ -164,14 +164,14 @@ def _make_room(encoder: Any, vocabulary: Tokenizer) -> None:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Torch's chance from this seed, and afterwards as if nothing had been drawn."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
-def _encoder(folder: Path) -> Any:
+def encoder_of(folder: Path) -> Any:
     """The encoder with its weights; only a pooler, which nothing here reads, may be missing."""
     config = transformers_config(read_json(folder / "config.json"), folder)
     return filled_model(

@@ -13,7 +13,7 @@ from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.reading import ReadingLimits, ReadingMarkers
 from blender_core.models.descriptions import Description, Length, Name, TokenId
 
-__all__ = ["Hf", "Kind", "Late", "Original", "Own"]
+__all__ = ["Hf", "Kind", "Late", "Original", "Own", "Worth"]
 
 Outputs = Annotated[int, Strict(), Field(ge=1, le=1024)]
 DropOut = Annotated[float, Strict(), Field(ge=0.0, lt=1.0)]
@@ -58,6 +58,16 @@ class Late(_Ours):
     def limits(self) -> ReadingLimits:
         """Tokens of question and answer."""
         return ReadingLimits(self.source_max_length, self.candidate_max_length)
+
+
+class Worth(Description):
+    """Our own layout of comparators that say what each answer is worth."""
+
+    encoder: dict[str, Any]
+    figures: list[StrictStr]
+    part_length: Length
+    width: Outputs
+    drop_out: DropOut
 
 
 class Original(Kind):

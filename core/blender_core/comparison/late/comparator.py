@@ -22,7 +22,7 @@ from blender_core.models.batching import pack
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
 from blender_core.models.files import resolve
 
-__all__ = ["LateComparator"]
+__all__ = ["LateComparator", "items_of", "parts_of"]
 
 _ITEMS_AT_ONCE = 256
 """Answers read before their pairs are compared: enough to fill batches of every length."""
@@ -128,7 +128,7 @@ class LateComparator:
         self, pairs: Sequence[Pair]
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Like `logits`, part by part: yields places in `pairs` and their logits."""
-        for places in _parts(pairs):
+        for places in parts_of(pairs):
             logits = self._compare([pairs[place] for place in places])
             bad = np.flatnonzero(~np.isfinite(logits))
             if len(bad):
@@ -142,9 +142,9 @@ class LateComparator:
 
     @torch.inference_mode()
     def _compare(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        items = list(dict.fromkeys(item for pair in pairs for item in _items(pair)))
+        items = list(dict.fromkeys(item for pair in pairs for item in items_of(pair)))
         place = {item: number for number, item in enumerate(items)}
-        sides = torch.tensor([[place[item] for item in _items(pair)] for pair in pairs])
+        sides = torch.tensor([[place[item] for item in items_of(pair)] for pair in pairs])
         with self._turn:
             read = self._remembered(items) if self._sessions else self.read(items)
             logits = [
@@ -217,11 +217,12 @@ def joined(parts: Sequence[Read]) -> Read:
     )
 
 
-def _items(pair: Pair) -> tuple[Item, Item]:
+def items_of(pair: Pair) -> tuple[Item, Item]:
+    """Both answers of a pair, each with its question."""
     return (pair.instruction, pair.first), (pair.instruction, pair.second)
 
 
-def _parts(pairs: Sequence[Pair]) -> Iterator[list[int]]:
+def parts_of(pairs: Sequence[Pair]) -> Iterator[list[int]]:
     """Places of pairs that are read together: all pairs of a question as far as possible."""
     by_question: dict[str, list[int]] = {}
     for place, pair in enumerate(pairs):
@@ -231,7 +232,7 @@ def _parts(pairs: Sequence[Pair]) -> Iterator[list[int]]:
     for places in by_question.values():
         for place in places:
             part.append(place)
-            items.update(_items(pairs[place]))
+            items.update(items_of(pairs[place]))
             if len(items) >= 4 * _ITEMS_AT_ONCE:  # a question with very many answers
                 yield part
                 part, items = [], set()
