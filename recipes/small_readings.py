@@ -24,7 +24,6 @@ import typer
 from blender_core.data.files import read_records
 from blender_core.data.records import Record
 from blender_core.writing import whole_file
-from recipes.pairranker_mini import KEEP_MEMORY
 
 if TYPE_CHECKING:
     from blender_core.comparison.small.reader import SmallReader
@@ -41,6 +40,13 @@ FIRST_CLASS = {
     "shaberi", "truthfulqa", "zhalpaca",
 }  # fmt: skip
 """Sources of chat and of short facts: three of their records for one of another source."""
+
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+"""For glibc: memory of one batch is kept for the next one."""
 
 
 class Part(str, Enum):

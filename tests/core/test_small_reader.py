@@ -17,8 +17,7 @@ from blender_core.causal.reading import Reading
 from blender_core.comparison.small.figures import FIGURES, figures
 from blender_core.comparison.small.reader import SmallReader
 from blender_core.data.records import Record
-from recipes.pairranker_mini import KEEP_MEMORY
-from recipes.small_readings import FIRST_CLASS, balanced, main
+from recipes.small_readings import FIRST_CLASS, KEEP_MEMORY, balanced, main
 
 ITEMS = [
     ("What is the capital of France?", "The capital of France is Paris."),
