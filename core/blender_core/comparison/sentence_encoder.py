@@ -13,10 +13,6 @@ from numpy.typing import NDArray
 from blender_core.checks import positive
 from blender_core.comparison.encoders.encoder import padded
 from blender_core.comparison.pointwise.rows import Frame
-<<<<<<< HEAD
-=======
-from blender_core.errors import CheckpointError
->>>>>>> causal
 from blender_core.models.batching import pack
 from blender_core.models.building import bare_encoder, built, encoder_config
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
