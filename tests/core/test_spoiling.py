@@ -283,7 +283,7 @@ def test_json_that_was_asked_for_is_no_json_any_more():
         for text in spoilt:
             with pytest.raises(json.JSONDecodeError):
                 json.loads(text)
-    assert "The name is Ada. The born is 1815." in drawn(
+    assert "Name is Ada. Born is 1815." in drawn(
         "ignored_json", answered('{"name": "Ada", "born": [1815]}', "JSON please")
     )
 

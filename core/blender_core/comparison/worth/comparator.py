@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from blender_core.candidates import Pair
 from blender_core.comparison.late.comparator import items_of, parts_of
 from blender_core.comparison.late.reading import Item
+from blender_core.comparison.nonanswers import shown
 from blender_core.comparison.worth.checkpoint import read_worth, write_worth
 from blender_core.comparison.worth.inputs import WorthInputs, figures
 from blender_core.comparison.worth.model import WorthModel
@@ -24,6 +25,9 @@ from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dty
 from blender_core.models.files import resolve
 
 __all__ = ["WorthComparator"]
+
+_NOTHING = np.float32(-20.0)
+"""What an answer is worth in which nothing is said: less than any other."""
 
 _REMEMBERED = 4096
 """Answers whose worth is kept for the next round."""
@@ -183,6 +187,7 @@ class WorthComparator:
         worth: NDArray[np.float32] = self.model.head.worth(
             WorthInputs.of([figures(*item) for item in items], questions, answers)
         ).numpy()
+        worth = np.where([bool(shown(answer)) for _, answer in items], worth, _NOTHING)
         bad = np.flatnonzero(~np.isfinite(worth))
         if len(bad):
             raise ModelOutputError(

@@ -13,6 +13,7 @@ from blender_core.json_values import parsed
 __all__ = ["ignored_json"]
 
 _SIGNS = '{}[]":,'
+_IS = " is "
 
 
 def ignored_json(case: Case, chance: random.Random) -> str | None:
@@ -28,7 +29,8 @@ def ignored_json(case: Case, chance: random.Random) -> str | None:
         return None
     way = chance.choice(["sentences", "sentences", "end", "sign", "quotes"])
     if way == "sentences":
-        return " ".join(_sentences(value, "")) or None
+        text = " ".join(_sentences(value, ""))
+        return (text if case.spoken == "en" else text.replace(_IS, ": ")) or None
     return case.answer.replace(text, _broken(text, way, chance))
 
 
@@ -66,6 +68,6 @@ def _sentences(value: Any, name: str) -> Iterator[str]:
         for inner in value:
             yield from _sentences(inner, name)
     elif name:
-        yield f"The {name.replace('_', ' ')} is {value}."
+        yield f"{name.replace('_', ' ').capitalize()}{_IS}{value}."
     else:
-        yield f"There is {value}."
+        yield f"{value}."
