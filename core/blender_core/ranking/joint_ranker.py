@@ -27,8 +27,8 @@ __all__ = ["JointRanker"]
 Logits = tuple[float, float]
 """Of a duel: challenger shown first, challenger shown second."""
 
-_RESULT_WEIGHT = 2.5
-_WORDS_WEIGHT = 3.0
+_RESULT_WEIGHT = 9.9
+_WORDS_WEIGHT = 4.3
 """How many logits full agreement is worth beside the shipped ranker; docs/pairranker-mini.md."""
 
 _DOUBT = 0.5
