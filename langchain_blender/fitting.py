@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from blender_core.comparison.nonanswers import is_nonanswer
 from langchain_core.messages import AIMessage
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
@@ -13,7 +12,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ValidationError
 
-from blender_core.errors import first_line
+from blender_core.comparison.nonanswers import is_nonanswer
+from blender_core.validation import reason, sentences
 from langchain_blender.messages import answer_text
 
 __all__ = ["unfit_for"]
@@ -78,8 +78,5 @@ def _validated(schema: Any, args: dict[str, Any]) -> str | None:
     try:
         schema(**args)
     except Exception as error:  # noqa: BLE001 - whatever a schema's own validators raise
-        if not isinstance(error, ValidationError):
-            return first_line(error)
-        places = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        return "; ".join(places)
+        return sentences(error) if isinstance(error, ValidationError) else reason(error)
     return None

@@ -56,6 +56,13 @@ class Contest:
             "blend": {
                 **part.report(),
                 "order": [*(name for entrant in order for name in entrant.voters), *aside],
+                "scores": {
+                    name: score
+                    for entrant, score in zip(
+                        self._election.standing, part.ranking.scores, strict=True
+                    )
+                    for name in entrant.voters
+                },
                 **({"set_aside": dict(aside)} if aside else {}),
                 "failures": {name: describe(e) for name, e in self._answers.failures.items()},
                 "seconds": dict(self._answers.seconds),

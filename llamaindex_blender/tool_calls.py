@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from blender_core.comparison.nonanswers import is_nonanswer
 from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
+from pydantic import ValidationError
 
-from blender_core.errors import first_line
+from blender_core.comparison.nonanswers import is_nonanswer
+from blender_core.validation import reason, sentences
 
 __all__ = ["selection", "tool_calls", "unfit_for", "with_calls_in_blocks"]
 
@@ -89,7 +90,7 @@ def _misfit(schema: Any, call: ToolCallBlock) -> str | None:
     try:
         schema(**arguments)
     except Exception as error:  # noqa: BLE001 - whatever a schema's own validators raise
-        return first_line(error)
+        return sentences(error) if isinstance(error, ValidationError) else reason(error)
     unknown = [name for name in arguments if name not in _names(schema)]
     if unknown and schema.model_config.get("extra") != "allow":
         return f"there is no {unknown[0]!r}"  # which LlamaIndex would hand to the function

@@ -1,4 +1,4 @@
-"""Retrieval: passages are compared two by two for the question, the best go to the models.
+"""Retrieval: passages are ranked by relevance to the question, the best go to the models.
 
 python examples/langchain/compressor.py openai:gpt-4o-mini openai:gpt-4o
 """
@@ -28,7 +28,7 @@ class Everything(BaseRetriever):
         return [Document(passage) for passage in PASSAGES]
 
 
-compressor = PairRankerCompressor(top_n=2, schedule="knockout")
+compressor = PairRankerCompressor(top_n=2)
 
 
 def best(question: str) -> str:

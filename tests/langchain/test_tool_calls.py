@@ -99,7 +99,7 @@ async def in_every_way(members: dict[str, Any], tools: list[Any], **settings: An
     ("wrong", "why"),
     [
         (call("multi_tool_use.parallel", uses=["get_weather"], text=PROSE), "there is no tool"),
-        (call(location="Rome, in the middle of Italy"), "do not fit"),
+        (call(location="Rome, in the middle of Italy"), "do not fit: "),
         (words(REFUSAL), "answers nothing"),
         (
             Said(

@@ -72,7 +72,7 @@ def called(llm: BlendedLLM, response: ChatResponse) -> list[Any]:
     ("wrong", "why"),
     [
         (call("multi_tool_use.parallel", uses="get_weather"), "there is no tool"),
-        (call(location="Rome, Italy"), "do not fit"),
+        (call(location="Rome, Italy"), "do not fit: 'city' is missing"),
         (call(city="Rome", country="Italy"), "there is no 'country'"),
         (call(city="Rome", days="some"), "do not fit"),
         (words(REFUSAL), "answers nothing"),
