@@ -1,8 +1,8 @@
 """What members' records are worth: picks by a ranker, by records, by both, by the best member.
 
-``python -m benchmarks.members FILE... [--ranker R] [--most 100] [--scores FILE]`` with files
-of judged lists. Of each list set (by what stands before the first '-' of an id) a random half of
-the questions is learnt from, or 20 or 50 of them, and picks are judged on the other half; so in 20
+``python -m benchmarks.members FILE... [--ranker R] [--most 150] [--scores FILE]``, with files of
+judged lists. Of each list set (by what stands before the first '-' of an id) a random half of the
+questions is learnt from, or 20 or 50 of them, and picks are judged on the other half; so in 20
 divisions. What the ranker says is kept in ``--scores``, where a run that was stopped goes on.
 
 Points go from 0 to 100 over all scores of a set; the lead is that of its best member over the
@@ -70,7 +70,7 @@ class Stored(Ranker):
 def main(
     files: list[Path],
     ranker: Annotated[str, typer.Option(help="As of 'blended-llm rank'.")] = DEFAULT_RANKER,
-    most: Annotated[int, typer.Option(help="Questions of a set at most.")] = 100,
+    most: Annotated[int, typer.Option(help="Questions of a set at most.")] = 150,
     by: Annotated[str | None, typer.Option(help="As of 'blended-llm fit-members'.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Where the ranker's scores are kept.")] = None,
 ) -> None:
@@ -101,7 +101,7 @@ def lists(files: Sequence[Path], most: int) -> dict[str, list[Record]]:
 def ranked(
     records: Sequence[Record], ranker: str, file: Path | None
 ) -> Mapping[str, Sequence[float]]:
-    """The ranker's utilities of each record's answers, by id; those in the file are taken."""
+    """The ranker's utilities of each record's answers, by its id; what is in the file is taken."""
     known: dict[str, Sequence[float]] = {}
     if file is not None and file.exists():
         known = {one["id"]: one["u"] for one in map(json.loads, file.open())}
