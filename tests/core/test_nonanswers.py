@@ -119,13 +119,13 @@ ANSWERS = [
         "and consider making a small album of photos."
     ),
     (
-        "Unfortunately, you cannot return opened software. You can, however, ask the maker to replace "
+        "Unfortunately, you cannot return opened software. You can ask the maker to replace "
         "a broken disc: write to them with your receipt."
     ),
     "I'm not a lawyer, but in most countries a tenant has to give three months' notice in writing.",
     "I don't know the exact date, but it was in the spring of 1848, soon after the riots in Paris.",
     (
-        "As an AI I have no favourite food, but many people like pizza best, and for good reasons: it "
+        "As an AI I have no favourite food, but many people like pizza best, for good reasons: it "
         "is cheap, quick and easy to share."
     ),
     "It depends on the soil: in clay, water once a week; in sand, every second day.",
