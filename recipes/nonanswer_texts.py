@@ -163,7 +163,7 @@ def hand_written(answers: Sequence[Real], count: int, chance: random.Random) -> 
     for language, ways in known.items():
         glue = "" if language in {"ja", "zh"} else " "
         for text in ways["answers"]:
-            yield Text(text, False, language, "hand-written", 10.0)
+            yield Text(text, False, language, "hand-written", 20.0)
             yield Text(as_typed(text, chance), False, language, "hand-written", 5.0)
         for _ in range(2 * count if language == "en" else count):
             text = _snippet(chance.choice(by_language[language]).text, chance)
@@ -177,6 +177,25 @@ def hand_written(answers: Sequence[Real], count: int, chance: random.Random) -> 
                 yield Text(text, False, language, "opened or closed")
         for _ in range(count):
             yield Text(_data(by_language[language], chance), False, language, "data")
+        for _ in range(count):
+            text = chance.choice(ways["stated"]).replace(
+                "{x}", _word(by_language[language], chance)
+            )
+            yield Text(text, False, language, "stated")
+            case = Case(chance.choice(by_language[language]).question, "x", language=language)
+            inner = _said(chance.choice([*GENERAL, "error_message"]), case, None, chance)
+            text = chance.choice(ways["quoted"]).replace("{said}", inner)
+            yield Text(text, False, language, "quoted")
+
+
+def _word(answers: Sequence[Real], chance: random.Random) -> str:
+    """A letter, a number, or one or two words of a real answer."""
+    words = chance.choice(answers).text[:2_000].split() or ["x"]
+    start = chance.randrange(len(words))
+    some = " ".join(words[start : start + chance.choice([1, 1, 2])]).strip(".,;:*`'\"()")
+    return (
+        chance.choice([chance.choice("ABCDEFG"), str(chance.randint(0, 2_000)), some, some]) or "B"
+    )
 
 
 def _data(answers: Sequence[Real], chance: random.Random) -> str:

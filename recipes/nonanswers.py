@@ -36,7 +36,7 @@ SEED = 1
 REGULARIZATION = 3e-6
 """Of the mean loss, times the squares of the weights."""
 
-FALSE_ALARMS = 0.005
+FALSE_ALARMS = 0.004
 """Share of the real answers held out that may be called none; some of them are none."""
 
 REFUSING = frozenset({"justeval", "hhharm", "halluqa", "truthfulqa"})
@@ -160,7 +160,7 @@ def _texts(
         questions[answer.language].append(answer.question)
     yield from nonanswers(questions, count, held_out, chance)
     yield from snippets(clean, count, chance)
-    yield from hand_written(clean, count // 2, chance)
+    yield from hand_written(clean, count, chance)
     yield from map(_answer, chance.sample(clean, 4 * count))
     for answer in chance.sample(clean, count):
         yield Text(answer.question[:300], False, answer.language, "question")

@@ -114,35 +114,26 @@ ANSWERS = [
     "```sql\nSELECT name FROM users;\n```",
     "[1, 2, 3]",
     # words of refusal in an answer
-    (
-        "I'm sorry to hear that your dog died. Give yourself time to grieve, talk to friends, "
-        "and consider making a small album of photos."
-    ),
-    (
-        "Unfortunately, you cannot return opened software. You can ask the maker to replace "
-        "a broken disc: write to them with your receipt."
-    ),
+    "I'm sorry to hear that your dog died. Give yourself time to grieve, and talk about him.",
+    "Unfortunately, opened software cannot be returned. The maker does replace broken discs.",
     "I'm not a lawyer, but in most countries a tenant has to give three months' notice in writing.",
     "I don't know the exact date, but it was in the spring of 1848, soon after the riots in Paris.",
-    (
-        "As an AI I have no favourite food, but many people like pizza best, for good reasons: it "
-        "is cheap, quick and easy to share."
-    ),
+    "As an AI I have no favourite food, but many people like pizza best: it is easy to share.",
     "It depends on the soil: in clay, water once a week; in sand, every second day.",
     "To say 'I can't help you' in Italian, say 'Non posso aiutarti'.",
     "'Sorry' seems to be the hardest word is a line of a song by Elton John.",
-    '"I\'m sorry," whispered Tom. "I can\'t come with you." The train moved, and she waved.',
+    '"I\'m sorry," whispered Tom. "I can\'t come with you." The train left, and she waved.',
     "A 403 error means that the server understood you and refuses: log in, or ask for access.",
     "The error comes from line 3, where you divide by zero. Check that n is above 0 first.",
     "The function prints 'No results found.' when the list is empty, and otherwise the first name.",
     "There is no evidence for it. The study of 2019 with 12,000 children found no difference.",
     "Dear Ms Lee, I am sorry, but I cannot come to work today, as I have a fever. Best, Jo",
-    "Could you tell me where the station is, please?",
+    "Which animal has the longest neck?",
     "Great question! Leaves turn red because chlorophyll breaks down and other pigments show.",
     "Sure! Here is a haiku:\n\nOld pond, a frog leaps\ninto the sound of water,\nthen silence.",
     "Let me think step by step. 17 + 25 = 42, and half of it is 21. The answer is 21.",
     "<think>17 + 25? Easy.</think>It is 42.",
-    "Es tut mir leid, das zu hören. Ruhen Sie sich aus und trinken Sie viel, dann geht es besser.",
+    "Es tut mir leid, das zu hören. Ruhen Sie sich aus und trinken Sie viel, am besten Tee.",
     "Leider ist der Zug schon weg. Der nächste fährt um 14:20 Uhr von Gleis 3.",
     "Désolé pour l'erreur : la bonne réponse est 1789, l'année de la Révolution.",
     "Depende de la temporada: en verano abre a las nueve y en invierno a las diez.",

@@ -126,7 +126,7 @@ def example(items: list[Any]) -> str:
         if kind is constants.LITERAL:
             text += chr(value)
         elif kind is constants.IN:
-            text += next(one for one in map(chr, range(32, 0x3000)) if _in(value, one))
+            text += next(one for one in map(chr, range(32, 0x10000)) if _in(value, one))
         elif kind in (constants.ANY, constants.NOT_LITERAL):
             text += "z"
         elif kind is constants.ASSERT:
