@@ -17,7 +17,6 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack, vstack
 
@@ -31,7 +30,7 @@ from recipes.nonanswer_texts import (
     snippets,
 )
 
-SHIPPED = Path(__file__).parents[1] / "core/blender_core/comparison/nonanswers.safetensors"
+SHIPPED = Path(__file__).parents[1] / "core/blender_core/comparison/nonanswers.npz"
 SEED = 1
 REGULARIZATION = 3e-6
 """Of the mean loss, times the squares of the weights."""
@@ -47,6 +46,9 @@ CLEAN = -0.5
 
 HARDEST = 8_000
 """So many of these, those nearest to the limit, are all learnt from; of the others, a sample."""
+
+MARGIN = 1.5
+"""Above that threshold, in logits: texts unlike all that was learnt are taken for answers."""
 
 SURE = 3.0
 """From this logit on, a short text of these sources is taken for a refusal; it was read by eye."""
@@ -190,20 +192,18 @@ def _with_threshold(model: Model, held_out: Sequence[Real]) -> Model:
     logits = model.logits([answer.text for answer in clean])
     threshold = float(np.quantile(logits, 1.0 - FALSE_ALARMS))
     typer.echo(f"threshold {threshold:.2f} on {len(clean)} real answers held out")
-    return model._replace(bias=model.bias - threshold)
+    return model._replace(bias=model.bias - threshold - MARGIN)
 
 
 def _export(model: Model) -> None:
     scale = float(np.abs(model.hashes).max()) / 127
     rounded = np.round(model.hashes / scale).astype(np.int8)
-    save_file(
-        {
-            "hashes": rounded,
-            "scale": np.array([scale], np.float32),
-            "figures": model.figures.astype(np.float32),
-            "bias": np.array([model.bias], np.float32),
-        },
+    np.savez(
         SHIPPED,
+        hashes=rounded,
+        scale=np.array([scale], np.float32),
+        figures=model.figures.astype(np.float32),
+        bias=np.array([model.bias], np.float32),
     )
     typer.echo(f"exported to {SHIPPED}: {SHIPPED.stat().st_size} bytes")
 

@@ -267,7 +267,7 @@ def test_many_answers_and_a_huge_one_take_seconds_at_most(name):
 
 
 def test_embeddings_are_compared_by_cosine():
-    vectors = {"up": [0.0, 3.0], "also up": [0.0, 1e-200], "right": [2e200, 0.0], "none": [0, 0]}
+    vectors = {"up": [0.0, 3.0], "also up": [0.0, 1e-200], "right": [2e200, 0.0], "nowhere": [0, 0]}
     ranker = ConsensusRanker(EmbeddingSimilarity(lambda texts: [vectors[t] for t in texts]))
     ranking = ranker.rank("q", list(vectors))
     assert ranking.scores == pytest.approx((1 / 3, 1 / 3, 0.0, 0.0))

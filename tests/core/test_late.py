@@ -20,7 +20,6 @@ from blender_core.comparison.late.comparator import LateComparator
 from blender_core.comparison.late.reading import ReadingEncoder, ReadingLimits, ReadingMarkers
 from blender_core.comparison.late.regression import logistic_regression
 from blender_core.comparison.late.style import STYLE, style
-from blender_core.comparison.loading import SHIPPED
 from blender_core.errors import CheckpointError, InputError, ModelOutputError
 from blender_core.training.config import read_config
 from blender_core.training.late_trainer import start_style
@@ -75,8 +74,7 @@ def test_the_answers_are_read_together(late):
     assert abs(detour) > 1e-3
 
 
-def test_a_logit_does_not_depend_on_the_other_pairs():
-    late = LateComparator.from_pretrained(SHIPPED, device="cpu")
+def test_a_logit_does_not_depend_on_the_other_pairs(late):
     pairs = ordered() + ordered(question="fix a bike")
     together = late.logits(pairs)
     alone = np.concatenate([late.logits([pair]) for pair in pairs])

@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from blender_core import PassageRanker, Task
 from blender_core.cli.app import app
-from blender_core.comparison import sentence_encoder
-from blender_core.errors import CheckpointError, InputError, ModelOutputError
+from blender_core.errors import InputError, ModelOutputError
 
 READ = json.loads((Path(__file__).parents[1] / "data" / "passages.json").read_text("utf-8"))
 PASSAGES: list[str] = READ["passages"]
@@ -151,9 +150,6 @@ def test_what_is_wrong_is_named(ranker, monkeypatch):
     )
     with pytest.raises(ModelOutputError, match=r"NaN or infinity for 1 of 1 texts.*float32"):
         broken.rank("Which port?", [TEA])
-    monkeypatch.setattr(sentence_encoder, "_PACKAGE", "not_there")
-    with pytest.raises(CheckpointError, match="not_there is not installed"):
-        PassageRanker()
 
 
 def test_the_command_line_ranks_passages():

@@ -712,7 +712,7 @@ def test_the_configs_in_the_docs_are_understood(tmp_path, monkeypatch):
     for name in ("train", "dev"):
         (tmp_path / "data" / f"{name}.jsonl").touch()
     configs = [block.partition("```")[0] for block in text.split("```text\n")[1:]]
-    for kind, config in zip((RankerConfig, RankerConfig, FuserConfig), configs, strict=True):
+    for kind, config in zip((*[RankerConfig] * 3, FuserConfig), configs, strict=True):
         file = tmp_path / "config.yaml"
         file.write_text(config)
         assert read_config(file, kind).train == [Path("data/train.jsonl")]

@@ -148,7 +148,7 @@ def test_broken_weights_are_named(learnt, tmp_path):
 def test_it_learns_what_can_be_learnt(learnt, worth):
     figures = json.loads((learnt / "training.json").read_text())
     assert figures["examples"]["train"]["spoilt pairs"] > 20
-    assert figures["result"]["figures"]["accuracy"] > 0.8
+    assert figures["result"]["figures"]["loss"] < np.log(2.0) + 0.01
     assert worth.logits([Pair(QUESTION, "good heat", "I cannot help with that.")])[0] > 1.0
 
 

@@ -7,9 +7,10 @@ fitted by ``recipes/nonanswers.py``; its weights are beside this file.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
@@ -170,9 +171,13 @@ def figures(texts: Sequence[str]) -> NDArray[np.float32]:
 @cache
 def _weights() -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
     """Of the hashes, float32[BUCKETS], of the figures, float32[FIGURES], and the bias."""
-    from safetensors.numpy import load
+    file = files("blender_core.comparison") / "nonanswers.npz"
+    with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as tensors:
+        return _unpacked(tensors)
 
-    file = files("blender_core.comparison") / "nonanswers.safetensors"
-    tensors = load(file.read_bytes())
+
+def _unpacked(
+    tensors: Mapping[str, NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
     hashes = tensors["hashes"].astype(np.float32) * tensors["scale"]
     return hashes, tensors["figures"], float(tensors["bias"][0])

@@ -70,8 +70,8 @@ class PairRanker(Ranker):
             calibrator = calibrator or Calibrator.load(SHIPPED)
         if isinstance(comparator, str):
             raise InputError(
-                f"{comparator!r} is no ranker in this package, 'mini' is. A checkpoint, from a "
-                "folder or the hub, is loaded with PairRanker.from_pretrained(...)"
+                f"{comparator!r} is no ranker in this package, 'mini' is. "
+                "To load a checkpoint use PairRanker.from_pretrained(...)"
             )
         if not callable(getattr(comparator, "logits", None)):
             raise InputError(
