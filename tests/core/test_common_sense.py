@@ -12,9 +12,14 @@ REFUSAL = "I'm sorry, but I can't help with that."
 IGNORANCE = "I don't know."
 
 FLOORS = {
-    "refusal": 0.95,
+    "refusal": 0.93,
     "ignorance": 0.95,
-    "placeholder": 0.95,
+    "placeholder": 0.92,
+    "blank": 1.0,
+    "question back": 0.95,
+    "promise": 0.95,
+    "other language": 0.95,
+    "off topic": 0.92,
     "self-praise": 0.95,
     "injected verdict": 0.95,
     "error": 0.95,

@@ -138,13 +138,13 @@ def test_a_refusal_is_not_shown_where_there_is_an_answer(streamed: Way, refusal)
 
 @WAYS
 def test_what_begins_like_a_refusal_and_answers_is_shown_when_it_does(streamed: Way):
-    written = ["I'm ", "sure: it opened in 1874", ".", " It replaced", " an older one."]
+    written = ["I'm ", "told that the bridge opened in 1874", ".", " It replaced", " an older one."]
     *pieces, blend = said(streamed, *written)
     assert pieces == ["".join(written[:3]), *written[3:]]
     assert (blend.text, blend.fused, type(blend.text)) == ("".join(written), True, str)
     # Short of its first sentence's end, it is the blend's text all the same.
-    [blend] = said(streamed, "I am ", "sure it opened in 1874")
-    assert (blend.text, blend.fused) == ("I am sure it opened in 1874", True)
+    [blend] = said(streamed, "I am ", "told that the bridge opened in 1874")
+    assert (blend.text, blend.fused) == ("I am told that the bridge opened in 1874", True)
 
 
 @WAYS
