@@ -158,7 +158,7 @@ def test_a_verdict_without_numbers_is_plain_json():
 def test_who_ranks_also_decides_about_the_fused_text():
     engines = {"short": Engine(text="aa"), "long": Engine(text="aaaa")}
     engine = BlendedQueryEngine.from_engines(
-        engines, ranker=SHORTEST, schedule="bubble", fuser=ScriptedFuser("a long fused text")
+        engines, ranker=SHORTEST, schedule="bubble", fuser=ScriptedFuser("It opened in 1874.")
     )
     response = engine.query("q")
     assert str(response) == "aa"
@@ -282,8 +282,8 @@ def test_settings_changed_later_count():
     again = rerank.model_copy(update={"ranker": LONGEST})
     assert again.postprocess_nodes(nodes("a", "bb"), query_str="q")[0].text == "bb"
     llm = BlendedLLM(members=[says("xx"), says("x")], ranker=LONGEST)
-    llm.fuser = ScriptedFuser("fused text")
-    assert llm.complete("q").text == "fused text"
+    llm.fuser = ScriptedFuser("It opened in 1874.")
+    assert llm.complete("q").text == "It opened in 1874."
 
 
 def test_copies_work_and_what_cannot_be_pickled_says_so():

@@ -252,7 +252,7 @@ async def test_members_calls_hang_under_the_blends(called):
 
 def lookup(question: str) -> str:
     """Look something up."""
-    return f"found for {question}"
+    return f"in 1874 for {question}"
 
 
 @AGENTS
@@ -265,8 +265,8 @@ async def test_a_function_agent_runs_on_a_blend(streaming):
     )
     agent = FunctionAgent(tools=[lookup], llm=llm, streaming=streaming)
     result = await agent.run("Look up x.")
-    assert result.tool_calls[0].tool_output.content == "found for Look up x."
-    assert result.response.content == "You asked: found for Look up x."
+    assert result.tool_calls[0].tool_output.content == "in 1874 for Look up x."
+    assert result.response.content == "You asked: in 1874 for Look up x."
 
 
 def test_a_member_that_cannot_call_tools_costs_its_answer():
