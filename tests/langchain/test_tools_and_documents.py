@@ -63,7 +63,9 @@ def test_the_tool_gives_the_best_answer_and_the_ranking_as_artifact(asynchronous
 
 
 def test_the_tool_works_without_any_setting():
-    picked = PickBestAnswer().invoke({"question": "2 + 2?", "answers": ["It is 4.", "I don't know.", ""]})
+    picked = PickBestAnswer().invoke(
+        {"question": "2 + 2?", "answers": ["It is 4.", "I don't know.", ""]}
+    )
     assert picked == "It is 4."
 
 
