@@ -245,7 +245,7 @@ def test_blend_verifies_unless_told_not_to(records):
     unchecked = lines_of(run("blend", records, *options, "--no-verify").stdout)
     for line in unchecked:
         assert line["fused"] or line["verdict"]["reason"] == "fused text answers nothing"
-        assert len(line["sources"]) == 2 * line["fused"]
+        assert len(line["sources"]) == (2 if line["fused"] else 1)
     assert any(line["fused"] for line in unchecked)
 
 
