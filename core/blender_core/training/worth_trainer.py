@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from blender_core.comparison.checkpoints.layouts import is_pairwise, is_worth
-from blender_core.comparison.late.comparator import items_of
 from blender_core.comparison.late.reading import Item
+from blender_core.comparison.read_once import items_of
 from blender_core.comparison.worth.checkpoint import write_worth
 from blender_core.comparison.worth.comparator import WorthComparator
 from blender_core.comparison.worth.inputs import WorthInputs, figures

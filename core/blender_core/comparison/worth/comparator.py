@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
-from blender_core.comparison.late.comparator import items_of, parts_of
 from blender_core.comparison.late.reading import Item
 from blender_core.comparison.nonanswers import shown
+from blender_core.comparison.read_once import ReadOnceComparator, items_of
 from blender_core.comparison.worth.checkpoint import read_worth, write_worth
 from blender_core.comparison.worth.inputs import WorthInputs, figures
 from blender_core.comparison.worth.model import WorthModel
 from blender_core.comparison.worth.reading import TextReader
-from blender_core.errors import InputError, ModelOutputError
-from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
+from blender_core.errors import InputError
 from blender_core.models.files import resolve
 
 __all__ = ["WorthComparator"]
@@ -33,7 +30,7 @@ _REMEMBERED = 4096
 """Answers whose worth is kept for the next round."""
 
 
-class WorthComparator:
+class WorthComparator(ReadOnceComparator[float]):
     """Compares two answers by what each is worth: N passes for all pairs of N answers.
 
     Swapping the answers flips the sign of a logit, and comparisons never go round in a circle.
@@ -56,18 +53,14 @@ class WorthComparator:
         dtype: str | torch.dtype | None = None,
         max_batch_tokens: int | None = None,
     ) -> None:
-        self.device = pick_device(device)
-        self.dtype = pick_dtype(dtype, self.device)
-        self.max_batch_tokens = pick_batch_tokens(max_batch_tokens, self.device)
+        super().__init__(
+            device=device, dtype=dtype, max_batch_tokens=max_batch_tokens, remembered=_REMEMBERED
+        )
         self.model = model.to(self.device).eval()
         self.model.encoder.to(self.dtype)
         # Its tables are large and a few rows of them are read: they stay where texts are.
         self.model.head.to("cpu")
         self.reader = reader
-        # Concurrent callers take turns: batches side by side only compete for cores and memory.
-        self._turn = Lock()
-        self._known: dict[Item, float] = {}
-        self._sessions = 0
 
     @classmethod
     def from_pretrained(
@@ -118,55 +111,13 @@ class WorthComparator:
         """
         write_worth(Path(folder), self.model, self.reader, dtype)
 
-    def logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        """Compare, one logit a pair.
-
-        Returns:
-            float32[len(pairs)], > 0 where the first-shown answer is better; swapping the answers
-            flips the sign. A pair's logit does not depend on the other pairs.
-
-        Raises:
-            ModelOutputError: the model answered with NaN or infinity.
-        """
-        result = np.empty(len(pairs), dtype=np.float32)
-        for places, logits in self.iter_logits(pairs):
-            result[places] = logits
-        return result
-
-    def iter_logits(
-        self, pairs: Sequence[Pair]
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-        """Like `logits`, part by part: yields places in `pairs` and their logits."""
-        for places in parts_of(pairs):
-            sides = [items_of(pairs[place]) for place in places]
-            items = list(dict.fromkeys(item for side in sides for item in side))
-            with self._turn:
-                worth = self._worth(items)
-            logits = [worth[first] - worth[second] for first, second in sides]
-            yield np.array(places), np.array(logits, dtype=np.float32)
-
-    @contextmanager
-    def remembering(self) -> Iterator[None]:
-        """While this lasts, the latest answers are not read again: see `RoundsComparator`."""
-        with self._turn:
-            self._sessions += 1
-        try:
-            yield
-        finally:
-            with self._turn:
-                self._sessions -= 1
-                if not self._sessions:
-                    self._known.clear()
-
-    def _worth(self, items: Sequence[Item]) -> dict[Item, float]:
-        """What each is worth; what is known from earlier rounds is not read again."""
+    def _compare(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        sides = [items_of(pair) for pair in pairs]
+        items = list(dict.fromkeys(item for side in sides for item in side))
         missing = [item for item in items if item not in self._known]
         fresh = dict(zip(missing, self.worth(missing).tolist(), strict=True)) if missing else {}
-        result = {item: fresh[item] if item in fresh else self._known[item] for item in items}
-        if self._sessions:
-            latest = list((self._known | result).items())[-_REMEMBERED:]
-            self._known = dict(latest)
-        return result
+        worth = dict(zip(items, self._kept(items, fresh), strict=True))
+        return np.array([worth[first] - worth[second] for first, second in sides], np.float32)
 
     @torch.inference_mode()
     def worth(self, items: Sequence[Item]) -> NDArray[np.float32]:
@@ -177,9 +128,6 @@ class WorthComparator:
 
         Returns:
             float32[len(items)], in logits: the difference of two is that of their pair.
-
-        Raises:
-            ModelOutputError: the model answered with NaN or infinity.
         """
         texts = list(dict.fromkeys(text for item in items for text in item))
         read = dict(zip(texts, self.reader.read(texts, self.max_batch_tokens), strict=True))
@@ -187,12 +135,5 @@ class WorthComparator:
         worth: NDArray[np.float32] = self.model.head.worth(
             WorthInputs.of([figures(*item) for item in items], questions, answers)
         ).numpy()
-        worth = np.where([bool(shown(answer)) for _, answer in items], worth, _NOTHING)
-        bad = np.flatnonzero(~np.isfinite(worth))
-        if len(bad):
-            raise ModelOutputError(
-                f"the model answered with NaN or infinity on {len(bad)} answers, first on the "
-                f"question {items[int(bad[0])][0][:60]!r}. Its weights are broken, or "
-                f"{self.dtype} is too narrow for it: try dtype='float32'"
-            )
-        return worth
+        is_said = [bool(shown(answer)) for _, answer in items]
+        return np.where(is_said, worth, _NOTHING)
