@@ -12,7 +12,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ValidationError
 
-from blender_core.comparison.nonanswers import is_nonanswer
+from blender_core.comparison.nonanswers import surely_nothing
 from blender_core.validation import reason, sentences
 from langchain_blender.messages import answer_text
 
@@ -40,7 +40,7 @@ def unfit_for(tools: Sequence[Any]) -> Callable[[AIMessage], str | None]:
                     return f"the arguments of {call['name']!r} do not fit: {why}"
             elif not anything:
                 return f"there is no tool {call['name']!r}"
-        if not message.tool_calls and is_nonanswer(answer_text(message)):
+        if not message.tool_calls and surely_nothing(answer_text(message)):
             return "answers nothing"
         return None
 

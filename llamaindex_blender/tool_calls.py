@@ -13,7 +13,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 from pydantic import ValidationError
 
-from blender_core.comparison.nonanswers import is_nonanswer
+from blender_core.comparison.nonanswers import surely_nothing
 from blender_core.validation import reason, sentences
 
 __all__ = ["selection", "tool_calls", "unfit_for", "with_calls_in_blocks"]
@@ -106,4 +106,4 @@ def _says_nothing(response: ChatResponse) -> bool:
     blocks = response.message.blocks
     if any(block.block_type not in ("text", "thinking") for block in blocks):
         return False
-    return is_nonanswer(response.message.content or "")
+    return surely_nothing(response.message.content or "")

@@ -6,7 +6,7 @@ import gzip
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,24 @@ OWN_TIMES = 3
 """As often they are learnt from, spoilt in other ways each time."""
 
 
+CALIBRATION = 60
+"""Records of a source that the sample left out, on which probabilities are fitted, too."""
+
+
 def write_parts(data: Path, folder: Path) -> None:
-    """Write ``train.jsonl.gz`` and ``dev.jsonl.gz`` to a new folder.
+    """Write ``train.jsonl.gz``, ``dev.jsonl.gz`` and ``calibration.jsonl.gz`` to a new folder.
+
+    The last one has the records of dev, and some that neither of the others has.
 
     Args:
         data: the folder with `FILES`.
         folder: appears whole or not at all.
     """
-    records = list(_sample(data))
+    every = list(_read(data))
+    records = list(_sample(every, RECORDS, seed=0))
+    sampled = {record["id"] for record in records}
+    left = [record for record in every if record["id"] not in sampled]
+    most = dict.fromkeys((_source(record["id"]) for record in left), CALIBRATION)
     chance = random.Random(1)
     held_out = set(chance.sample(range(len(records)), int(len(records) * HELD_OUT)))
     part = folder.with_name(folder.name + ".part")
@@ -57,6 +67,10 @@ def write_parts(data: Path, folder: Path) -> None:
                     stream.write(json.dumps(record, ensure_ascii=False) + "\n")
             if not is_dev:
                 stream.writelines(_own())
+    held_out_records = [record for place, record in enumerate(records) if place in held_out]
+    with gzip.open(part / "calibration.jsonl.gz", "wt", encoding="utf-8") as stream:
+        for record in [*held_out_records, *_sample(left, most, seed=2)]:
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
     part.rename(folder)
 
 
@@ -68,17 +82,22 @@ def _own() -> Iterable[str]:
             yield json.dumps(record | {"id": f"{record['id']}-{time}"}, ensure_ascii=False) + "\n"
 
 
-def _sample(data: Path) -> Iterable[dict[str, Any]]:
-    chance = random.Random(0)
-    records = []
+def _read(data: Path) -> Iterable[dict[str, Any]]:
     for name in FILES:
         with gzip.open(data / name, "rt", encoding="utf-8") as stream:
-            records += [json.loads(line) for line in stream]
-    chance.shuffle(records)
+            yield from map(json.loads, stream)
+
+
+def _sample(
+    records: Sequence[dict[str, Any]], most_records: Mapping[str, int], seed: int
+) -> Iterable[dict[str, Any]]:
+    chance = random.Random(seed)
+    mixed = list(records)
+    chance.shuffle(mixed)
     seen: Counter[str] = Counter()
-    for record in records:
+    for record in mixed:
         source = _source(record["id"])
-        if seen[source] < RECORDS.get(source, len(records)):
+        if seen[source] < most_records.get(source, len(mixed)):
             seen[source] += 1
             count = len(record["candidates"])
             most = min(count, ANSWERS.get(source, MOST_ANSWERS))

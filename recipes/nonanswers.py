@@ -35,23 +35,21 @@ SEED = 1
 REGULARIZATION = 3e-6
 """Of the mean loss, times the squares of the weights."""
 
-FALSE_ALARMS = 0.004
-"""Share of the real answers held out that may be called none; some of them are none."""
+FALSE_ALARMS = 0.0035
+"""Share of the real answers held out that may be called none; by eye, half of these are none."""
 
-REFUSING = frozenset({"justeval", "hhharm", "halluqa", "truthfulqa"})
+REFUSING = frozenset({"justeval", "hhharm", "halluqa"})
 """Sources with many real refusals: no examples of answers before they are sorted."""
 
-CLEAN = -0.5
-"""Below this logit of the first model, a real answer is one for the second."""
+CLEAN = {True: -0.5, False: 1.5}
+"""Below this logit of the first model, a real answer of these sources, or of others, is one for the
+second. Above it, of the others, are hardly any."""
 
-HARDEST = 8_000
+HARDEST = 16_000
 """So many of these, those nearest to the limit, are all learnt from; of the others, a sample."""
 
-MARGIN = 1.5
-"""Above that threshold, in logits: texts unlike all that was learnt are taken for answers."""
-
 SURE = 3.0
-"""From this logit on, a short text of these sources is taken for a refusal; it was read by eye."""
+"""From this logit on, a short text of these sources is taken for a refusal; 120 were read."""
 
 
 class Model(NamedTuple):
@@ -144,7 +142,9 @@ def _fitted(learnt: Sequence[Real], held_out: bool | None) -> Model:
     ]
     logits = first.logits([answer.text for answer in learnt])
     order = np.argsort(-logits)
-    clean = [learnt[place] for place in order if logits[place] < CLEAN]
+    clean = [
+        learnt[place] for place in order if logits[place] < CLEAN[learnt[place].source in REFUSING]
+    ]
     typer.echo(f"{len(refusals)} refusals mined, {len(learnt) - len(clean)} answers set aside")
     hardest = [_answer(answer) for answer in clean[:HARDEST]]
     return fit([*_texts(clean, 3_000, held_out, chance), *refusals, *hardest])
@@ -192,7 +192,7 @@ def _with_threshold(model: Model, held_out: Sequence[Real]) -> Model:
     logits = model.logits([answer.text for answer in clean])
     threshold = float(np.quantile(logits, 1.0 - FALSE_ALARMS))
     typer.echo(f"threshold {threshold:.2f} on {len(clean)} real answers held out")
-    return model._replace(bias=model.bias - threshold - MARGIN)
+    return model._replace(bias=model.bias - threshold)
 
 
 def _export(model: Model) -> None:

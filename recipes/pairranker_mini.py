@@ -39,7 +39,7 @@ def main(data: Annotated[Path, typer.Argument(help="The folder of the training d
         subprocess.run([blended_llm, "train", "ranker", CONFIG, *resume], check=True)
     _export(RUN / "model")
     _report_weights(PARTS / "dev.jsonl.gz")
-    _calibrate(PARTS / "dev.jsonl.gz")
+    _calibrate(PARTS / "calibration.jsonl.gz")
 
 
 def _encoder() -> Path:
@@ -106,7 +106,7 @@ def _calibrate(held_out: Path) -> None:
         subprocess.run(
             [
                 *(blended_llm, "calibrate", held_out, "--ranker", ranker),
-                *("--output", folder, "--force"),
+                *("--output", folder, "--isotonic", "--force"),
             ],
             check=True,
         )

@@ -16,7 +16,7 @@ from blender_core.comparison.nonanswers import BUCKETS, is_nonanswer, nonanswer_
 NO_ANSWERS = [
     # refusals
     "I'm sorry, but I won't be able to help you with this particular request.",
-    "I cannot assist with that request.",
+    "I cannot assist with creating that kind of material.",
     "Sorry, that's not something I'm able to discuss.",
     "As an AI assistant, I'm not able to provide medical diagnoses. Please see a doctor.",
     "I’m afraid I’m unable to comply with that request, as it goes against my policies.",

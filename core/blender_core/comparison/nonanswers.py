@@ -6,8 +6,9 @@ fitted by ``recipes/nonanswers.py``; its weights are beside this file.
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["BUCKETS", "FIGURES", "figures", "is_nonanswer", "nonanswer_logits", "runs", "shown"]
+__all__ += ["surely_nothing"]
 
 HEAD, TAIL = 200, 100
 """Characters that are read: the first, and of what is behind them the last."""
@@ -29,11 +31,14 @@ BUCKETS = (1 << HEAD_BITS) + (1 << TAIL_BITS)
 """Of hashes: those of the head, then those of the tail."""
 
 _HATS = 13
-FIGURES = _HATS + 4
-"""Figures beside the hashes: the length as thirteen classes, letters, digits, lines, a question."""
+FIGURES = _HATS + 2
+"""Figures beside the hashes: the length as thirteen classes, lines, a question."""
 
 BLANK = 20.0
 """The logit of a text in which nothing is said."""
+
+_SURELY = 1.0
+"""Logits from which on a text is passed over; some short answers are above 0."""
 
 _WIDE = 0x2E80
 """From here on a character says as much as several letters: each counts as a space and itself."""
@@ -73,6 +78,15 @@ def is_nonanswer(text: str) -> bool:
     False
     """
     return bool(nonanswer_logits([text])[0] > 0.0)
+
+
+def surely_nothing(text: str) -> bool:
+    """Whether a text is so surely no answer that it may be passed over unheard.
+
+    >>> surely_nothing("I don't know."), surely_nothing("raise AssertionError")
+    (True, False)
+    """
+    return bool(nonanswer_logits([text])[0] > _SURELY)
 
 
 def nonanswer_logits(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -146,25 +160,19 @@ def _ends(text: str) -> Iterator[str]:
 
 
 def _folded(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).casefold()
-    return " ".join(folded.split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES))
+    return " ".join(text.casefold().split())
 
 
 def figures(texts: Sequence[str]) -> NDArray[np.float32]:
     """What else tells, float32[len(texts), FIGURES]: mostly how long each text is."""
     rows = np.zeros((len(texts), FIGURES), np.float32)
     for row, text in zip(rows, texts, strict=True):
-        head = text[:HEAD]
-        size = min(float(np.log2(1 + len(text))), _HATS - 1.001)
+        size = min(math.log2(1 + len(text)), _HATS - 1.001)
         row[int(size)] = 1.0 - size % 1.0
         row[int(size) + 1] = size % 1.0
-        count = max(1, len(head))
-        row[_HATS:] = (
-            sum(map(str.isalpha, head)) / count,
-            sum(map(str.isdigit, head)) / count,
-            min(5, head.count("\n")) / 5,
-            text.endswith(("?", "？")),
-        )
+        row[_HATS:] = min(5, text.count("\n", 0, HEAD)) / 5, text.endswith(("?", "？"))
     return rows
 
 
@@ -173,11 +181,5 @@ def _weights() -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
     """Of the hashes, float32[BUCKETS], of the figures, float32[FIGURES], and the bias."""
     file = files("blender_core.comparison") / "nonanswers.npz"
     with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as tensors:
-        return _unpacked(tensors)
-
-
-def _unpacked(
-    tensors: Mapping[str, NDArray[np.float32]],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-    hashes = tensors["hashes"].astype(np.float32) * tensors["scale"]
-    return hashes, tensors["figures"], float(tensors["bias"][0])
+        hashes = tensors["hashes"].astype(np.float32) * tensors["scale"]
+        return hashes, tensors["figures"], float(tensors["bias"][0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isnan
 
 from blender_core.candidates import Candidate
-from blender_core.comparison.nonanswers import is_nonanswer
+from blender_core.comparison.nonanswers import surely_nothing
 from blender_core.errors import describe
 from blender_core.outcomes import Verdict, VerdictReason
 
@@ -46,7 +46,7 @@ def says_nothing(fused: str, best: Candidate) -> VerdictReason | None:
     """
     if not fused.strip():
         return "fused text is empty"
-    if is_nonanswer(fused) and not is_nonanswer(best.text):
+    if surely_nothing(fused) and not surely_nothing(best.text):
         return "fused text answers nothing"
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from blender_core.candidates import Task, checked
-from blender_core.comparison.nonanswers import is_nonanswer
+from blender_core.comparison.nonanswers import surely_nothing
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Ranker
@@ -16,7 +16,7 @@ __all__ = ["AnswersFirst"]
 
 
 class AnswersFirst(Ranker):
-    """Puts answers before texts that answer nothing (`is_nonanswer`), and knows nothing else.
+    """Puts answers before texts that answer nothing (`surely_nothing`), and knows nothing else.
 
     A part of a `JointRanker`, for where a refusal is never what is wanted: several query engines
     of which some find nothing.
@@ -36,7 +36,7 @@ class AnswersFirst(Ranker):
 
 
 def _ranking(task: Task) -> Ranking:
-    scores = [0.0 if is_nonanswer(each.text) else 1.0 for each in task.candidates]
+    scores = [0.0 if surely_nothing(each.text) else 1.0 for each in task.candidates]
     order, ranks = order_and_ranks(scores)
     column = np.array(scores, dtype=np.float32)
     matrix = column[:, None] - column[None, :]

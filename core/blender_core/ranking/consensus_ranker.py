@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.candidates import Candidate, Task, checked
-from blender_core.comparison.nonanswers import is_nonanswer
+from blender_core.comparison.nonanswers import surely_nothing
 from blender_core.errors import InputError, ModelOutputError, message_of
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
@@ -26,7 +26,7 @@ class ConsensusRanker(Ranker):
     all of them risks least (minimum Bayes risk decoding, Kumar and Byrne 2004). The question is
     not read.
 
-    Consensus is between answers only. A text that answers nothing (`is_nonanswer`: blank, a
+    Consensus is between answers only. A text that answers nothing (`surely_nothing`: blank, a
     refusal, "I don't know", a placeholder, an error message) supports nobody and is supported by
     nobody, not even by its like. Two identical answers are two votes for each other, also two
     samples of one model that do not name it; but what one source says twice in the same words is
@@ -87,7 +87,7 @@ class ConsensusRanker(Ranker):
     def _scores(self, candidates: Sequence[Candidate]) -> list[float]:
         """Mean similarity to the others; sums are correctly rounded, so equal answers tie."""
         texts = list(dict.fromkeys(each.text for each in candidates))
-        answers = [text for text in texts if not is_nonanswer(text)]
+        answers = [text for text in texts if not surely_nothing(text)]
         if not answers:
             return [0.0] * len(candidates)
         similarities = _square(self.similarity(answers), len(answers))
