@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import shutil
 
 import numpy as np
@@ -12,11 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from toy import toy_config
+from toy import WORDS, toy_config
 
 from blender_core import Pair, PairRanker
 from blender_core.comparison.worth.comparator import WorthComparator
 from blender_core.comparison.worth.grams import ending_grams, opening_grams
+from blender_core.comparison.worth.inputs import FIGURES, WorthInputs, figures, nearness
 from blender_core.comparison.worth.signs import SIGNS, signs
 from blender_core.errors import CheckpointError, InputError, ModelOutputError
 from blender_core.training.kept_readings import KeptReadings
@@ -28,9 +30,29 @@ ANSWERS = ["good water", "bad slow heat", "the quick way is good heat", "", "kin
 
 @pytest.fixture(scope="module")
 def learnt(toy, tmp_path_factory):
-    output = tmp_path_factory.mktemp("worth") / "out"
-    train_ranker(_config(toy, output))
-    return output
+    folder = tmp_path_factory.mktemp("worth")
+    files = {name: [folder / f"{name}.jsonl"] for name in ("train", "dev")}
+    for seed, [file] in enumerate(files.values()):
+        file.write_text("".join(_records(seed)), encoding="utf-8")
+    train_ranker(_config(toy, folder / "out", **files))
+    return folder / "out"
+
+
+def _records(seed):
+    """Of two answers the one with numbers in it is better, however long they are."""
+    chance = random.Random(seed)
+    for place in range(120):
+        answers = [
+            " ".join([*chance.sample(WORDS, chance.randint(2, 8)), number]) + "."
+            for number in ("7 10", "so it is")
+        ]
+        scores = {"good": [1, 0]}
+        if chance.random() < 0.5:
+            answers.reverse()
+            scores["good"].reverse()
+        question = " ".join(chance.sample(WORDS, 4))
+        record = {"id": place, "instruction": question, "candidates": answers, "scores": scores}
+        yield json.dumps(record) + "\n"
 
 
 def _config(toy, output, **changes):
@@ -91,10 +113,13 @@ def test_a_marker_in_a_text_is_letters(worth):
 
 
 def test_of_a_long_text_beginning_and_end_are_read(worth):
-    middle = "king " * 500
-    same_ends = worth.worth([(QUESTION, f"{'good ' * 120}{middle}{'heat ' * 120}")])
-    again = worth.worth([(QUESTION, f"{'good ' * 120}{middle}{'heat ' * 119}slow ")])
-    assert same_ends[0] != again[0]
+    texts = [f"{'good ' * 120}{'king ' * 500}{end * 120}" for end in ("heat ", "slow ")]
+    one, other = worth.reader.read(texts, 512)
+    assert np.array_equal(one.opening, other.opening)
+    assert not np.allclose(one.ending, other.ending)
+    assert not np.allclose(one.last, other.last)
+    [short] = worth.reader.read(["good heat"], 512)
+    assert np.array_equal(short.opening, short.ending)
 
 
 def test_answers_are_read_in_the_first_round_only(worth, monkeypatch):
@@ -113,7 +138,44 @@ def test_lengths_are_not_for_it(learnt):
         PairRanker.from_pretrained(learnt / "model", source_max_length=20)
 
 
+@pytest.mark.parametrize("blank", ["", " \n", "\u200b", "\u3000"])
+def test_nothing_is_worth_less_than_anything(worth, blank):
+    others = [(QUESTION, text) for text in ("I cannot help with that.", "xqz wrtk", "bad")]
+    assert worth.worth([(QUESTION, blank)])[0] < worth.worth(others).min()
+
+
+def test_the_shipped_encoder_knows_what_an_answer_is_about():
+    reader = PairRanker("mini").comparator.reader
+    asked, near, far = reader.read(
+        ["How do I cook rice?", "Boil the rice in water.", "The bridge opened in 1874."], 512
+    )
+    about = FIGURES.index("question near the opening") - len(FIGURES)
+    assert nearness(asked, near)[about] > nearness(asked, far)[about] + 0.3
+
+
+def test_what_is_left_of_the_grams_stays_with_its_answer(worth):
+    texts = ["good heat", "", "bad water slow way"]
+    read = worth.reader.read(texts, 512)
+    told = [figures(QUESTION, text) for text in texts]
+    inputs = WorthInputs.of(told, read, read)
+    torch.manual_seed(0)
+    for (rows, offsets), (fewer, moved) in zip(
+        inputs.grams, inputs.thinned(0.5).grams, strict=True
+    ):
+        ends, new_ends = [*offsets[1:], len(rows)], [*moved[1:], len(fewer)]
+        for start, end, new_start, new_end in zip(offsets, ends, moved, new_ends, strict=True):
+            mine = set(rows[start:end].tolist())
+            assert set(fewer[new_start:new_end].tolist()) <= mine
+            assert new_end - new_start <= end - start
+
+
 # --- checkpoints --------------------------------------------------------------------------------
+
+
+def test_endings_are_told_apart():
+    text = "A long beginning that is the same. " * 10
+    assert set(ending_grams(text + "It ends so.")) != set(ending_grams(text + "It ends thus"))
+    assert set(opening_grams(text + "It ends so.")) == set(opening_grams(text + "It ends thus"))
 
 
 def test_what_is_saved_is_what_is_loaded(worth, tmp_path):
@@ -146,10 +208,28 @@ def test_broken_weights_are_named(learnt, tmp_path):
 
 
 def test_it_learns_what_can_be_learnt(learnt, worth):
-    figures = json.loads((learnt / "training.json").read_text())
-    assert figures["examples"]["train"]["spoilt pairs"] > 20
-    assert figures["result"]["figures"]["loss"] < np.log(2.0) + 0.01
+    log = json.loads((learnt / "training.json").read_text())
+    assert log["examples"]["train"]["spoilt pairs"] > 20
+    assert log["result"]["figures"]["accuracy"] > 0.95
+    quality, fault = _quality_and_fault(worth, ["good heat 7 10.", "good heat so it is."])
+    assert quality[0] > quality[1] + 1.0
+    assert max(fault) < 1.0  # what judges do not like is no fault
     assert worth.logits([Pair(QUESTION, "good heat", "I cannot help with that.")])[0] > 1.0
+
+
+def _quality_and_fault(worth, answers):
+    read = worth.reader.read([QUESTION, *answers], 512)
+    told = [figures(QUESTION, answer) for answer in answers]
+    with torch.inference_mode():
+        parts = worth.model.head(WorthInputs.of(told, [read[0]] * len(answers), read[1:]))
+    return [part.tolist() for part in parts]
+
+
+def test_faults_are_found_in_what_was_spoilt_and_not_in_quality(worth):
+    answers = ["good heat 7 10.", "I cannot help with that.", "xqz wrtk 7 10 bvn plk"]
+    quality, fault = _quality_and_fault(worth, answers)
+    assert min(fault[1:]) > fault[0] + 1.0
+    assert abs(quality[2] - quality[0]) < abs(fault[2] - fault[0])
 
 
 def test_the_encoder_stays_as_it_is(toy, learnt):
@@ -178,11 +258,21 @@ def test_readings_are_kept(toy, learnt, worth):
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_signs_and_grams_take_any_text(question, answer):
-    figures = signs(question, answer)
-    assert figures.shape == (len(SIGNS),)
-    assert np.isfinite(figures).all()
+    found = signs(question, answer)
+    assert found.shape == (len(SIGNS),)
+    assert np.isfinite(found).all()
     for rows in (opening_grams(answer), ending_grams(answer)):
         assert ((rows >= 0) & (rows < 1 << 15)).all()
+
+
+def test_signs_know_when_another_language_or_more_was_asked_for():
+    place = SIGNS.index("another language, none named")
+    answer = "Die Sonne ist für uns das Licht und die Wärme."
+    assert signs("What is the sun to us? Answer in German.", answer)[place] == 0.0
+    place = SIGNS.index("off the number asked for")
+    three = "One thing. Two things. Three things."
+    assert signs("Say it in at least two sentences.", three)[place] == 0.0
+    assert signs("Say it in two sentences.", three)[place] > 0.0
 
 
 @pytest.mark.parametrize(
@@ -200,6 +290,9 @@ def test_signs_and_grams_take_any_text(question, answer):
         ("no JSON though asked", "Give me JSON.", "Sure, a is 1.", '{"a": 1}'),
         ("off the number asked for", "Say it in two sentences.", "One. Two. Three. Four. Five.",
          "One. Two."),
+        ("another language, none named", "What is the sun to us?",
+         "Die Sonne ist für uns das Licht und die Wärme und auch das Leben.",
+         "It is the light of the day to us and the life of it."),
         ("no code though asked", "Write a Python function.", "It adds numbers.",
          "```python\ndef f(): ...\n```"),
         ("words without a vowel", "Why?", "xkcd qwrt zxcv", "because it is"),
