@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from functools import lru_cache
 
-__all__ = ["guessed_language", "script", "unspaced"]
+from blender_core.comparison.worth.signs.language import script_of
 
-_SCRIPTS = (
-    ("latin", 0x41, 0x24F),
-    ("cyrillic", 0x400, 0x52F),
-    ("arabic", 0x600, 0x6FF),
-    ("kana", 0x3041, 0x30FF),
-    ("han", 0x3400, 0x9FFF),
-    ("hangul", 0xAC00, 0xD7A3),
-)
-"""Their names, with their first and last character; all others are "other"."""
+__all__ = ["guessed_language", "script", "unspaced"]
 
 _LANGUAGES = {"cyrillic": "ru", "arabic": "ar", "kana": "ja", "han": "zh", "hangul": "ko"}
 _MOST = 500
@@ -31,15 +23,10 @@ def script(text: str) -> str:
     >>> script("Ответ: 42"), script("答えは東京です。"), script("42")
     ('cyrillic', 'kana', 'latin')
     """
-    counts = Counter(_script_of(char) for char in text[:_MOST] if char.isalpha())
+    counts = Counter(script_of(char) for char in text[:_MOST] if char.isalpha())
     if counts["kana"] * 10 > counts.total():
         return "kana"
     return max(counts, key=lambda name: counts[name], default="latin")
-
-
-def _script_of(char: str) -> str:
-    code = ord(char)
-    return next((name for name, first, last in _SCRIPTS if first <= code <= last), "other")
 
 
 def guessed_language(text: str) -> str:

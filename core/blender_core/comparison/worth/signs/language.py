@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["NAMES", "language_of", "values"]
+__all__ = ["NAMES", "language_of", "script_of", "values"]
 
 NAMES = (
     "another script",
@@ -90,7 +90,7 @@ def _script(text: str) -> tuple[str, float]:
     counts: dict[str, int] = {}
     for letter in text[:_READ]:
         if letter.isalpha():
-            name = _script_of(letter)
+            name = script_of(letter)
             counts[name] = counts.get(name, 0) + 1
     if not counts:
         return "", 0.0
@@ -121,7 +121,8 @@ _RANGES = (
 
 
 @lru_cache(maxsize=4096)
-def _script_of(letter: str) -> str:
+def script_of(letter: str) -> str:
+    """The script of a letter: latin, cyrillic, han, kana, hangul, ...; "other" beyond these."""
     code = ord(letter)
     return next((name for end, name in _RANGES if code <= end), "other")
 
@@ -130,5 +131,5 @@ def _mixed(text: str) -> float:
     """Share of words with letters of two alphabets, as in text that was decoded wrongly."""
     words = _WORD.findall(text[:_READ])
     alphabets = {"latin", "greek", "cyrillic"}
-    mixed = sum(len({_script_of(c) for c in word} & alphabets) > 1 for word in words)
+    mixed = sum(len({script_of(c) for c in word} & alphabets) > 1 for word in words)
     return mixed / max(1, len(words))
