@@ -21,8 +21,13 @@ from blender_core.comparison.worth.grams import ending_grams, opening_grams
 from blender_core.comparison.worth.inputs import FIGURES, WorthInputs, figures, nearness
 from blender_core.comparison.worth.signs import SIGNS, signs
 from blender_core.errors import CheckpointError, InputError, ModelOutputError
+from blender_core.training.dev import DevPairs, records_of
 from blender_core.training.kept_readings import KeptReadings
+from blender_core.training.log import TrainingLog
+from blender_core.training.pairs import judged_pairs
 from blender_core.training.ranker_trainer import train_ranker
+from blender_core.training.spoilt_pairs import spoilt_pairs
+from blender_core.training.worth_trainer import WorthRun, worth_to_train
 
 QUESTION = "what is the best way to cook rice"
 ANSWERS = ["good water", "bad slow heat", "the quick way is good heat", "", "king queen " * 200]
@@ -230,6 +235,55 @@ def test_faults_are_found_in_what_was_spoilt_and_not_in_quality(worth):
     quality, fault = _quality_and_fault(worth, answers)
     assert min(fault[1:]) > fault[0] + 1.0
     assert abs(quality[2] - quality[0]) < abs(fault[2] - fault[0])
+
+
+@pytest.fixture(scope="module")
+def run(toy, tmp_path_factory):
+    """A training that has not begun, of a record with 15 judged pairs and others with one."""
+    folder = tmp_path_factory.mktemp("run")
+    many = {"id": "many", "instruction": QUESTION, "candidates": WORDS[:6]}
+    many["scores"] = {"good": [1, 2, 3, 4, 5, 6]}
+    file = folder / "train.jsonl"
+    file.write_text("".join([json.dumps(many) + "\n", *_records(0)]), encoding="utf-8")
+    config = _config(toy, folder / "out", train=[file], dev=[file])
+    records = records_of(config.train)
+    judged = judged_pairs(records, config, torch.Generator().manual_seed(0))
+    return WorthRun(
+        worth_to_train(config),
+        config,
+        TrainingLog(config, "ranker"),
+        judged,
+        spoilt_pairs(records, config),
+        DevPairs(config),
+        report=lambda _: None,
+        show_progress=False,
+    )
+
+
+def test_what_was_spoilt_teaches_faults_alone(run):
+    examples = [run.train_dataset[place] for place in range(len(run.train_dataset))]
+    head = run.ranker.model.head
+    torch.nn.init.ones_(head.quality[-1].weight)
+    torch.nn.init.ones_(head.fault[-1].weight)
+    of_quality = [*head.style.parameters(), *head.quality.parameters()]
+    for judged, learns in ((False, False), (True, True)):
+        head.zero_grad()
+        some = [example for example in examples if example[1] is judged][:32]
+        run.compute_loss(run.model, run.data_collator(some)).backward()
+        assert any(one.grad is not None and bool(one.grad.any()) for one in of_quality) is learns
+        assert head.fault[-1].weight.grad.any()
+
+
+def test_many_pairs_of_one_record_weigh_less_each(run):
+    weights = {}
+    for place in range(len(run.train_dataset)):
+        pair, judged = run.train_dataset[place]
+        if judged:
+            weights.setdefault(pair.record, []).append(pair.weight)
+    assert len(weights[0]) == 15
+    assert sum(weights[0]) == pytest.approx(15**0.5 * sum(weights[1]))
+    every = [weight for some in weights.values() for weight in some]
+    assert np.mean(every) == pytest.approx(1.0)
 
 
 def test_the_encoder_stays_as_it_is(toy, learnt):
