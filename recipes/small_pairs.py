@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import typer
 import yaml
 from numpy.typing import NDArray
 
@@ -128,7 +129,7 @@ def read(pairs: Sequence[list[JudgedPair]], folder: Path, reader: SmallReader) -
         with whole_file(file) as stream:
             np.save(stream, figures)
         seconds = time.perf_counter() - began
-        print(f"{file.name}: {len(items)} answers, {3600 * len(items) / seconds:.0f} an hour")
+        typer.echo(f"{file.name}: {len(items)} answers, {3600 * len(items) / seconds:.0f} an hour")
 
 
 def figures_in(pairs: Sequence[list[JudgedPair]], folder: Path) -> dict[Item, NDArray[np.float32]]:
@@ -145,4 +146,6 @@ def figures_in(pairs: Sequence[list[JudgedPair]], folder: Path) -> dict[Item, ND
 
 def items_in(pairs: Sequence[list[JudgedPair]]) -> list[Item]:
     """Answers with their questions, each once."""
-    return list(dict.fromkeys(item for some in pairs for one in some for item in items_of(one.pair)))
+    return list(
+        dict.fromkeys(item for some in pairs for one in some for item in items_of(one.pair))
+    )

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_core.comparison.checkpoints.layouts import is_late, is_worth
+from blender_core.comparison.checkpoints.layouts import LATE_FORMAT, SMALL_FORMAT, WORTH_FORMAT
 from blender_core.models.files import read_json, resolve
 
 if TYPE_CHECKING:
@@ -37,12 +37,16 @@ def load_comparator(
         "token": token,
     }
     folder = resolve(model, **access, allow_patterns=["config.json"])
-    config = read_json(folder / "config.json")
-    if is_worth(config):
+    layout = read_json(folder / "config.json").get("format")
+    if layout == WORTH_FORMAT:
         from blender_core.comparison.worth.comparator import WorthComparator
 
         return WorthComparator.from_pretrained(model, **access, **options)
-    if is_late(config):
+    if layout == SMALL_FORMAT:
+        from blender_core.comparison.small.comparator import SmallComparator
+
+        return SmallComparator.from_pretrained(model, **access, **options)
+    if layout == LATE_FORMAT:
         from blender_core.comparison.late.comparator import LateComparator
 
         return LateComparator.from_pretrained(model, **access, **options)

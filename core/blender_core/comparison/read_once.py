@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 
 from blender_core.candidates import Pair
 from blender_core.comparison.late.reading import Item
+from blender_core.comparison.nonanswers import shown
 from blender_core.errors import ModelOutputError
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
 
-__all__ = ["ReadOnceComparator", "items_of"]
+__all__ = ["ByWorth", "ReadOnceComparator", "items_of"]
 
 _ITEMS_AT_ONCE = 256
 """Answers read before their pairs are compared: enough to fill batches of every length."""
+
+_NOTHING = np.float32(-20.0)
+"""What an answer is worth in which nothing is said."""
 
 Known = TypeVar("Known")
 """What is kept of an answer from round to round."""
@@ -118,6 +122,38 @@ class ReadOnceComparator(ABC, Generic[Known]):
             latest = [*(item for item in known if item not in asked), *items]
             self._known = {item: known[item] for item in latest[-self._most :]}
         return result
+
+
+class ByWorth(ReadOnceComparator[float]):
+    """Compares two answers by what each is worth: N readings for all pairs of N answers.
+
+    Swapping the answers flips the sign of a logit, and comparisons never go round in a circle. An
+    answer in which nothing is said is worth less than any other.
+    """
+
+    @abstractmethod
+    def _worth(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """What the models make of answers, whether anything is said in them or not."""
+
+    def worth(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """What answers are worth beside their questions.
+
+        Args:
+            items: questions with answers.
+
+        Returns:
+            float32[len(items)], in logits: the difference of two is that of their pair.
+        """
+        is_said = [bool(shown(answer)) for _, answer in items]
+        return np.where(is_said, self._worth(items), _NOTHING)
+
+    def _compare(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        sides = [items_of(pair) for pair in pairs]
+        items = list(dict.fromkeys(item for side in sides for item in side))
+        missing = [item for item in items if item not in self._known]
+        fresh = dict(zip(missing, self.worth(missing).tolist(), strict=True)) if missing else {}
+        worth = dict(zip(items, self._kept(items, fresh), strict=True))
+        return np.array([worth[first] - worth[second] for first, second in sides], np.float32)
 
 
 def items_of(pair: Pair) -> tuple[Item, Item]:

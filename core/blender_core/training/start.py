@@ -12,7 +12,7 @@ import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer
 
-from blender_core.comparison.checkpoints.layouts import is_late, is_pairwise
+from blender_core.comparison.checkpoints.layouts import LATE_FORMAT, is_pairwise
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.checkpoint import check_positions
@@ -107,7 +107,7 @@ def late_to_train(config: RankerConfig) -> LateStart:
     """
     folder = resolve(config.start)
     content = read_json(folder / "config.json")
-    if is_late(content):
+    if content.get("format") == LATE_FORMAT:
         ranker = LateComparator.from_pretrained(
             folder,
             device="cpu",

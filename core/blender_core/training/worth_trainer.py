@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from blender_core.comparison.checkpoints.layouts import is_pairwise, is_worth
+from blender_core.comparison.checkpoints.layouts import WORTH_FORMAT, is_pairwise
 from blender_core.comparison.late.reading import Item
 from blender_core.comparison.read_once import items_of
 from blender_core.comparison.worth.checkpoint import write_worth
@@ -62,7 +62,7 @@ def worth_to_train(config: RankerConfig) -> WorthComparator:
     """
     folder = resolve(config.start)
     content = read_json(folder / "config.json")
-    if is_worth(content):
+    if content.get("format") == WORTH_FORMAT:
         return WorthComparator.from_pretrained(folder, device="cpu", dtype="float32")
     if is_pairwise(content):
         raise InputError(

@@ -13,7 +13,7 @@ from blender_core.comparison.encoding import Limits, Markers
 from blender_core.comparison.late.reading import ReadingLimits, ReadingMarkers
 from blender_core.models.descriptions import Description, Length, Name, TokenId
 
-__all__ = ["Hf", "Kind", "Late", "Original", "Own", "Worth"]
+__all__ = ["Hf", "Kind", "Late", "Original", "Own", "Small", "Worth"]
 
 Outputs = Annotated[int, Strict(), Field(ge=1, le=1024)]
 DropOut = Annotated[float, Strict(), Field(ge=0.0, lt=1.0)]
@@ -68,6 +68,15 @@ class Worth(Description):
     part_length: Length
     width: Outputs
     drop_out: DropOut
+
+
+class Small(Description):
+    """Our own layout of what a language model corrects in the shipped ranker."""
+
+    language_model: Name
+    base_sha256: Name
+    figures: list[StrictStr]
+    width: Outputs
 
 
 class Original(Kind):

@@ -26,8 +26,8 @@ from blender_core.models.tokenizer import TextTokenizer, read_tokenizer
 from blender_core.models.vocabulary import vocabulary_file, vocabulary_in
 from blender_core.validation import held_to
 
-__all__ = ["LATE_FORMAT", "OWN_FORMAT", "WORTH_FORMAT", "Layout", "is_late", "is_pairwise"]
-__all__ += ["is_worth", "read_layout"]
+__all__ = ["LATE_FORMAT", "OWN_FORMAT", "SMALL_FORMAT", "WORTH_FORMAT", "Layout", "is_pairwise"]
+__all__ += ["read_layout"]
 
 OWN_FORMAT = "blended-llm/pair-ranker"
 """The value of ``"format"`` in the config.json of our own layout."""
@@ -37,6 +37,9 @@ LATE_FORMAT = "blended-llm/late-pair-ranker"
 
 WORTH_FORMAT = "blended-llm/worth-ranker"
 """The same for comparators that say what each answer is worth; see `comparison.worth`."""
+
+SMALL_FORMAT = "blended-llm/small-ranker"
+"""The same for those that a language model corrects; see `comparison.small`."""
 
 Fetch = Callable[[str], Path]
 """From the name of a base model to a folder with its config and tokenizer."""
@@ -66,20 +69,10 @@ class Layout:
 def is_pairwise(config: Mapping[str, Any]) -> bool:
     """Whether a config.json is that of a pairwise ranker, in any of the layouts."""
     return (
-        config.get("format") in (OWN_FORMAT, LATE_FORMAT, WORTH_FORMAT)
+        config.get("format") in (OWN_FORMAT, LATE_FORMAT, SMALL_FORMAT, WORTH_FORMAT)
         or config.get("ranker_type") == "pairranker"
         or "cand1_prefix_id" in config
     )
-
-
-def is_late(config: Mapping[str, Any]) -> bool:
-    """Whether a config.json is that of a comparator that reads each answer once."""
-    return config.get("format") == LATE_FORMAT
-
-
-def is_worth(config: Mapping[str, Any]) -> bool:
-    """Whether a config.json is that of a comparator that says what each answer is worth."""
-    return config.get("format") == WORTH_FORMAT
 
 
 def read_layout(folder: Path, fetch_base: Fetch, base_model: str | None = None) -> Layout:

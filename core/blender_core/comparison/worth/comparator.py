@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from blender_core.candidates import Pair
 from blender_core.comparison.late.reading import Item
-from blender_core.comparison.nonanswers import shown
-from blender_core.comparison.read_once import ReadOnceComparator, items_of
+from blender_core.comparison.read_once import ByWorth
 from blender_core.comparison.worth.checkpoint import read_worth, write_worth
 from blender_core.comparison.worth.inputs import WorthInputs, figures
 from blender_core.comparison.worth.model import WorthModel
@@ -23,17 +22,12 @@ from blender_core.models.files import resolve
 
 __all__ = ["WorthComparator"]
 
-_NOTHING = np.float32(-20.0)
-"""What an answer is worth in which nothing is said: less than any other."""
-
 _REMEMBERED = 4096
 """Answers whose worth is kept for the next round."""
 
 
-class WorthComparator(ReadOnceComparator[float]):
-    """Compares two answers by what each is worth: N passes for all pairs of N answers.
-
-    Swapping the answers flips the sign of a logit, and comparisons never go round in a circle.
+class WorthComparator(ByWorth):
+    """Compares two answers by what an encoder and signs say each is worth.
 
     Args:
         model: on the CPU, in float32.
@@ -111,29 +105,21 @@ class WorthComparator(ReadOnceComparator[float]):
         """
         write_worth(Path(folder), self.model, self.reader, dtype)
 
-    def _compare(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        sides = [items_of(pair) for pair in pairs]
-        items = list(dict.fromkeys(item for side in sides for item in side))
-        missing = [item for item in items if item not in self._known]
-        fresh = dict(zip(missing, self.worth(missing).tolist(), strict=True)) if missing else {}
-        worth = dict(zip(items, self._kept(items, fresh), strict=True))
-        return np.array([worth[first] - worth[second] for first, second in sides], np.float32)
+    def _worth(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        quality, fault = self.parts(items)
+        worth: NDArray[np.float32] = (quality - fault).numpy()
+        return worth
 
     @torch.inference_mode()
-    def worth(self, items: Sequence[Item]) -> NDArray[np.float32]:
-        """What answers are worth beside their questions.
-
-        Args:
-            items: questions with answers.
+    def parts(self, items: Sequence[Item]) -> tuple[Tensor, Tensor]:
+        """Quality and the weight of the fault of answers beside their questions.
 
         Returns:
-            float32[len(items)], in logits: the difference of two is that of their pair.
+            float32[len(items)] each, of which worth is the difference; see `WorthHead`.
         """
         texts = list(dict.fromkeys(text for item in items for text in item))
         read = dict(zip(texts, self.reader.read(texts, self.max_batch_tokens), strict=True))
         questions, answers = ([read[item[side]] for item in items] for side in (0, 1))
-        worth: NDArray[np.float32] = self.model.head.worth(
-            WorthInputs.of([figures(*item) for item in items], questions, answers)
-        ).numpy()
-        is_said = [bool(shown(answer)) for _, answer in items]
-        return np.where(is_said, worth, _NOTHING)
+        inputs = WorthInputs.of([figures(*item) for item in items], questions, answers)
+        parts: tuple[Tensor, Tensor] = self.model.head(inputs)
+        return parts
