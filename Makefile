@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 	$(BIN)/blended-llm demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

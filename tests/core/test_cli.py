@@ -337,6 +337,7 @@ def test_a_terminal_gets_a_table_with_answers_as_plain_text(tmp_path):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 50, 200, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color"}
+    environment.pop("COLUMNS", None)  # the terminal itself says how wide it is
     arguments = [*PROGRAM, "rank", str(file)]
     with subprocess.Popen(arguments, stdout=slave, stderr=slave, env=environment) as process:
         os.close(slave)
