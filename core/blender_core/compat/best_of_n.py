@@ -33,7 +33,6 @@ def bubble_orders(
     batch_size: int,
     *,
     worst: bool,
-    show_progress: bool,
 ) -> list[list[int]]:
     """For each task the survivor of a bubble pass, then the others in the order they lost."""
     lines = _random_lines([len(task.candidates) for task in tasks], batch_size)
@@ -42,7 +41,7 @@ def bubble_orders(
         for task, line in zip(tasks, lines, strict=True)
     )
     judge = _Negated(comparator) if worst else comparator
-    rankings = drive(flows, judge, show_progress=show_progress)
+    rankings = drive(flows, judge)
     return [_order(ranking, line) for ranking, line in zip(rankings, lines, strict=True)]
 
 

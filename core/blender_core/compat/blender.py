@@ -22,6 +22,7 @@ from blender_core.compat.sampling import sample
 from blender_core.errors import InputError
 from blender_core.fusion.gen_fuser import GenFuser
 from blender_core.outcomes import Ranking
+from blender_core.progress import bars_drawn
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.ranker import Ranker
@@ -463,9 +464,8 @@ class Blender:
         positive("batch_size", batch_size)
         ranker = self._loaded_ranker()
         if isinstance(ranker, PairRanker) and cmp_type == "bubble":
-            orders = bubble_orders(
-                tasks, ranker.comparator, batch_size, worst=worst, show_progress=self.use_tqdm
-            )
+            with bars_drawn(self.use_tqdm):
+                orders = bubble_orders(tasks, ranker.comparator, batch_size, worst=worst)
         else:
             orders = [sorted_order(r, worst=worst) for r in self._rankings(tasks, "full")]
         rows = [

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping
 
 from blender_core.candidates import Task
 from blender_core.outcomes import Ranking
-from blender_core.ranking.ranker import Duel, Ranker
+from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.wrapper import RankerWrapper
 
 __all__ = ["KnownRanker"]
 
 
-class KnownRanker(Ranker):
+class KnownRanker(RankerWrapper):
     """Gives known rankings, and asks another ranker for all else, once.
 
     Args:
@@ -20,7 +22,7 @@ class KnownRanker(Ranker):
     """
 
     def __init__(self, ranker: Ranker, known: Mapping[Task, Ranking]) -> None:
-        self._ranker = ranker
+        super().__init__(ranker)
         self._known = dict(known)
 
     def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
@@ -28,10 +30,10 @@ class KnownRanker(Ranker):
         wanted = list(tasks)
         unknown = list(dict.fromkeys(task for task in wanted if task not in self._known))
         if unknown:
-            found = self._ranker.rank_many(unknown, show_progress=show_progress)
+            found = super().rank_many(unknown, show_progress=show_progress)
             self._known.update(zip(unknown, found, strict=True))
         return [self._known[task] for task in wanted]
 
-    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """Compare challengers with incumbents in both orders."""
-        return self._ranker.duel_many(duels)
+    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
+        """Like `rank_many`, without blocking the event loop."""
+        return await asyncio.to_thread(self.rank_many, tasks)

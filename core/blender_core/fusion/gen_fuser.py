@@ -16,6 +16,7 @@ from blender_core.fusion.prompt import FusionPrompt, tidied
 from blender_core.fusion.streaming import streamed
 from blender_core.models.files import resolve
 from blender_core.models.tokenizer import TextTokenizer
+from blender_core.progress import bars_drawn, progress_bar
 
 if TYPE_CHECKING:
     import torch
@@ -155,8 +156,8 @@ class GenFuser(Fuser):
             InputError: a task is none or has too many candidates, or a generation option is
                 unknown or has an impossible value.
         """
-        rows = self.generate_ids(tasks, show_progress=show_progress, **generation)
-        return [self._text(row) for row in rows]
+        with bars_drawn(show_progress):
+            return [self._text(row) for row in self.generate_ids(tasks, **generation)]
 
     def stream(
         self,
@@ -195,12 +196,8 @@ class GenFuser(Fuser):
         """The token ids that the model reads for a task."""
         return self._prompt.ids([task], self._answer_length(candidate_max_length))[0]
 
-    def generate_ids(
-        self, tasks: Sequence[Task], *, show_progress: bool = False, **generation: Any
-    ) -> list[list[int]]:
+    def generate_ids(self, tasks: Sequence[Task], **generation: Any) -> list[list[int]]:
         """Like `fuse_many`, as token ids: with the decoder's start token, without padding."""
-        from tqdm import tqdm
-
         answer_length, options = self._options(generation)
         for place, task in enumerate(tasks):
             if not isinstance(task, Task):
@@ -209,7 +206,7 @@ class GenFuser(Fuser):
         # Longest first: running out of memory shows at once.
         order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
         written: dict[int, list[int]] = {}
-        with tqdm(total=len(tasks), desc="fusing", disable=not show_progress) as progress:
+        with progress_bar(total=len(tasks), unit="text", title="fusing") as progress:
             for start in range(0, len(order), self.batch_size):
                 batch = order[start : start + self.batch_size]
                 rows = self._generate([prompts[place] for place in batch], options)

@@ -12,6 +12,7 @@ from blender_core.candidates import Candidate, Task, checked
 from blender_core.comparison.nonanswers import surely_nothing
 from blender_core.errors import InputError, ModelOutputError, message_of
 from blender_core.outcomes import Ranking
+from blender_core.progress import bars_drawn, progress_bar
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Duel, Ranker
 from blender_core.ranking.similarity import Similarity, similarity_named
@@ -70,11 +71,13 @@ class ConsensusRanker(Ranker):
             InputError: a task is none, or the similarity gave no square matrix.
             ModelOutputError: the similarity gave NaN or infinity.
         """
-        from tqdm import tqdm
-
-        checked_tasks = [checked(task) for task in tasks]
-        bar = tqdm(checked_tasks, unit="task", disable=not show_progress, leave=False)
-        return [self._rank(task) for task in bar]
+        asked = [checked(task) for task in tasks]
+        rankings = []
+        with bars_drawn(show_progress), progress_bar(total=len(asked), unit="task") as bar:
+            for task in asked:
+                rankings.append(self._rank(task))
+                bar.update()
+        return rankings
 
     def _rank(self, task: Task) -> Ranking:
         scores = self._scores(task.candidates)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator
+from contextlib import nullcontext
 from itertools import accumulate
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from blender_core.comparison.comparator import (
 from blender_core.errors import BlenderError
 from blender_core.flows import Course
 from blender_core.outcomes import Ranking
+from blender_core.progress import progress_bar
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -37,7 +38,6 @@ def drive(
     flows: RankFlows,
     comparator: Comparator,
     *,
-    show_progress: bool = False,
     stop: Event | None = None,
 ) -> list[Ranking]:
     """Run flows to their end; every round of all of them is one call of the comparator.
@@ -45,12 +45,11 @@ def drive(
     Args:
         flows: what is run.
         comparator: what answers; a pair for which it gives no number stays a hole.
-        show_progress: whether to draw a bar on stderr.
         stop: when it is set, nobody wants the result any more.
     """
     course = Course(flows)
     memory = comparator.remembering() if isinstance(comparator, RoundsComparator) else nullcontext()
-    with memory, _progress(show_progress) as progress:
+    with memory, progress_bar(total=0, unit="pair", title="comparing") as progress:
         while not course.done:
             pairs = [pair for pairs in course.request for pair in pairs]
             progress.total = (progress.total or 0) + len(pairs)
@@ -96,12 +95,3 @@ def _dealt(logits: NDArray[np.float32], asking: list[list[Pair]]) -> list[NDArra
     """The flat logits cut back into one piece a flow."""
     ends = list(accumulate(map(len, asking)))
     return np.split(numbers(logits, ends[-1]), ends[:-1])
-
-
-@contextmanager
-def _progress(show: bool) -> Iterator[tqdm[Any]]:
-    from tqdm import tqdm
-
-    bar: tqdm[Any]
-    with tqdm(total=0, unit="pair", desc="comparing", disable=not show) as bar:
-        yield bar

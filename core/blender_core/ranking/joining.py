@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakValueDictionary
 
-from blender_core.candidates import Task, checked_all
 from blender_core.errors import InputError, ModelOutputError
-from blender_core.outcomes import Ranking
-from blender_core.ranking.ranker import Duel, Ranker
+from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.wrapper import Method, RankerWrapper
 
 __all__ = ["JoiningRanker", "joined"]
 
@@ -22,24 +21,24 @@ __all__ = ["JoiningRanker", "joined"]
 class _Request:
     """What one caller asks: `method` of the ranker, for its items."""
 
-    method: str
+    method: Method
     items: Sequence[Any]
     reply: Future[list[Any]] = field(default_factory=Future)
 
 
-class JoiningRanker(Ranker):
+class JoiningRanker(RankerWrapper):
     """A ranker for many callers at a time, in threads or in tasks of an event loop.
 
     While the ranker computes, what arrives is collected, and asked together next. Nobody waits
     for others to come: a call that finds the ranker idle starts at once. Computing happens in one
-    thread, which ends when there is nothing more to do.
+    thread, which ends when there is nothing more to do. No bars are drawn: whose would they be?
 
     Args:
         ranker: one that computes. One that waits for a network gains nothing here.
     """
 
     def __init__(self, ranker: Ranker) -> None:
-        self.ranker = ranker
+        super().__init__(ranker)
         self._lock = Lock()
         self._requests: list[_Request] = []
         self._at_work = False
@@ -47,28 +46,18 @@ class JoiningRanker(Ranker):
     def __deepcopy__(self, memo: object) -> JoiningRanker:
         return self  # a copy of what uses it shares batches with it
 
-    def rank_many(
-        self,
-        tasks: Iterable[Task],
-        *,
-        show_progress: bool = False,  # noqa: ARG002 - a bar of whose tasks?
-    ) -> list[Ranking]:
-        """Rank many tasks, together with those of other callers; no bar is drawn."""
-        return self._submit("rank_many", list(checked_all(tasks))).result()
+    @property
+    def waits(self) -> bool:
+        """Its callers are best served side by side: that is how they share batches."""
+        return True
 
-    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
-        """Like `rank_many`, without blocking the event loop."""
-        return await asyncio.wrap_future(self._submit("rank_many", list(checked_all(tasks))))
+    def _ask(self, method: Method, items: list[Any]) -> list[Any]:
+        return self._submit(method, items).result()
 
-    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """The ranker's duels, together with those of other callers."""
-        return self._submit("duel_many", duels).result()
+    async def _aask(self, method: Method, items: list[Any]) -> list[Any]:
+        return await asyncio.wrap_future(self._submit(method, items))
 
-    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """Like `duel_many`, without blocking the event loop."""
-        return await asyncio.wrap_future(self._submit("duel_many", duels))
-
-    def _submit(self, method: str, items: Sequence[Any]) -> Future[list[Any]]:
+    def _submit(self, method: Method, items: Sequence[Any]) -> Future[list[Any]]:
         request = _Request(method, items)
         with self._lock:
             self._requests.append(request)
@@ -86,10 +75,10 @@ class JoiningRanker(Ranker):
                     self._at_work = False
                     return
             wanted = [r for r in requests if r.reply.set_running_or_notify_cancel()]
-            for method in ("rank_many", "duel_many"):
+            for method in get_args(Method):
                 self._answer(method, [r for r in wanted if r.method == method])
 
-    def _answer(self, method: str, requests: list[_Request]) -> None:
+    def _answer(self, method: Method, requests: list[_Request]) -> None:
         if not requests:
             return
         try:
@@ -107,7 +96,7 @@ class JoiningRanker(Ranker):
             request.reply.set_result(results[:count])
             results = results[count:]
 
-    def _results(self, method: str, items: list[Any]) -> list[Any]:
+    def _results(self, method: Method, items: list[Any]) -> list[Any]:
         results = list(getattr(self.ranker, method)(items))
         if len(results) != len(items):
             raise ModelOutputError(f"the ranker gave {len(results)} results for {len(items)} items")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from blender_core.candidates import Task, checked_all
 from blender_core.errors import InputError
 from blender_core.outcomes import Ranking
+from blender_core.progress import bars_drawn
 from blender_core.ranking.aggregation import max_logits
 from blender_core.ranking.consensus_ranker import ConsensusRanker
 from blender_core.ranking.matrix import completed, order_and_ranks
@@ -96,9 +97,8 @@ class JointRanker(Ranker):
             ModelOutputError: one of the rankers gave something that is no number.
         """
         asked = list(checked_all(tasks))
-        return self._joined(
-            [ranker.rank_many(asked, show_progress=show_progress) for ranker, _ in self.parts]
-        )
+        with bars_drawn(show_progress):
+            return self._joined([ranker.rank_many(asked) for ranker, _ in self.parts])
 
     async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
         """Like `rank_many`, without blocking the event loop; the rankers work side by side."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock, Thread
+from typing import Any
 
-from blender_core.candidates import Task
-from blender_core.outcomes import Ranking
 from blender_core.ranking.joining import joined
-from blender_core.ranking.ranker import Duel, Ranker
+from blender_core.ranking.ranker import Ranker
+from blender_core.ranking.wrapper import Method, RankerWrapper
 
 __all__ = ["LaterRanker", "Once"]
 
@@ -48,7 +48,7 @@ class Once:
             loading.set_exception(error)
 
 
-class LaterRanker(Ranker):
+class LaterRanker(RankerWrapper):
     """A ranker that is loaded when it is first asked, without blocking an event loop.
 
     Loaded, it is fit for many callers at a time (see `joined`).
@@ -57,22 +57,17 @@ class LaterRanker(Ranker):
     def __init__(self, once: Once) -> None:
         self._once = once
 
-    def rank_many(self, tasks: Iterable[Task], *, show_progress: bool = False) -> list[Ranking]:
-        """Rank many tasks."""
-        return joined(self._once.begin().result()).rank_many(tasks, show_progress=show_progress)
+    @property
+    def ranker(self) -> Ranker:
+        """The loaded ranker; waits until it is loaded."""
+        return joined(self._once.begin().result())
 
-    async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
-        """Like `rank_many`, without blocking the event loop."""
-        return await (await self._loaded()).arank_many(tasks)
+    @property
+    def waits(self) -> bool:
+        """Its callers wait until it is loaded; then they share batches."""
+        return True
 
-    def duel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """The ranker's duels."""
-        return joined(self._once.begin().result()).duel_many(duels)
-
-    async def aduel_many(self, duels: Sequence[Duel]) -> list[tuple[float, float]]:
-        """Like `duel_many`, without blocking the event loop."""
-        return await (await self._loaded()).aduel_many(duels)
-
-    async def _loaded(self) -> Ranker:
+    async def _aask(self, method: Method, items: list[Any]) -> list[Any]:
         # Shielded: who is cancelled while waiting does not cancel the loading for the others.
-        return joined(await asyncio.shield(asyncio.wrap_future(self._once.begin())))
+        await asyncio.shield(asyncio.wrap_future(self._once.begin()))
+        return await super()._aask(method, items)

@@ -12,6 +12,7 @@ from blender_core.comparison.comparator import AsyncComparator
 from blender_core.errors import InputError
 from blender_core.flows import lockstep
 from blender_core.outcomes import Ranking
+from blender_core.progress import bars_drawn
 from blender_core.ranking.aggregation import Aggregation, aggregation_named
 from blender_core.ranking.drivers import RankFlows, drive, drive_async
 from blender_core.ranking.flow import rank_flow
@@ -236,7 +237,8 @@ class PairRanker(Ranker):
                 for a single pair costs that comparison.)
         """
         flows = self._flows(tasks, schedule, aggregation)
-        return drive(flows, self.comparator, show_progress=show_progress)
+        with bars_drawn(show_progress):
+            return drive(flows, self.comparator)
 
     async def arank_many(
         self,

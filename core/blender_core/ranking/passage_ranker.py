@@ -13,6 +13,7 @@ from blender_core.belief.calibrator import Calibrator
 from blender_core.candidates import Task, checked
 from blender_core.errors import ModelOutputError
 from blender_core.outcomes import Ranking
+from blender_core.progress import bars_drawn, progress_bar
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.similarity.ends import ends
@@ -80,11 +81,9 @@ class PassageRanker(Ranker):
             InputError: a task is none.
             ModelOutputError: the encoder gave NaN or infinity.
         """
-        from tqdm import tqdm
-
         asked = [checked(task) for task in tasks]
         rankings: list[Ranking] = []
-        with tqdm(total=len(asked), unit="task", disable=not show_progress, leave=False) as bar:
+        with bars_drawn(show_progress), progress_bar(total=len(asked), unit="task") as bar:
             for start in range(0, len(asked), _TASKS):
                 together = asked[start : start + _TASKS]
                 rankings += map(self._ranking, together, self.figures(together))

@@ -13,6 +13,7 @@ from blender_core.candidates import Task, checked
 from blender_core.comparison.pointwise.scorer import PointwiseScorer, StreamingScorer
 from blender_core.errors import InputError, ModelOutputError
 from blender_core.outcomes import Ranking
+from blender_core.progress import bars_drawn, progress_bar
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Ranker
 
@@ -137,18 +138,17 @@ class PointwiseRanker(Ranker):
         items = list(
             dict.fromkeys((task.source, each.text) for task in asked for each in task.candidates)
         )
-        scores = dict(zip(items, self._scores(items, show_progress).tolist(), strict=True))
+        with bars_drawn(show_progress):
+            scores = dict(zip(items, self._scores(items).tolist(), strict=True))
         return [
             self._ranking(task, [scores[task.source, answer.text] for answer in task.candidates])
             for task in asked
         ]
 
-    def _scores(self, items: Sequence[tuple[str, str]], show: bool) -> NDArray[np.float32]:
-        from tqdm import tqdm
-
+    def _scores(self, items: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         if not items:
             return np.empty(0, dtype=np.float32)
-        with tqdm(total=len(items), unit="answer", disable=not show, leave=False) as bar:
+        with progress_bar(total=len(items), unit="answer") as bar:
             if isinstance(self.scorer, StreamingScorer):
                 scores = np.full(len(items), np.nan, dtype=np.float32)
                 for places, part in self.scorer.iter_scores(items):

@@ -11,6 +11,7 @@ from blender_core.candidates import Task, checked_all
 from blender_core.checks import positive
 from blender_core.errors import InputError
 from blender_core.outcomes import Ranking
+from blender_core.progress import bars_drawn
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Duel, Ranker
 
@@ -73,9 +74,9 @@ class ShortlistRanker(Ranker):
         """
         asked = list(checked_all(tasks))
         long = [task for task in asked if self._is_long(task)]
-        bar = {"show_progress": True} if show_progress else {}  # not every ranker has bars
-        lists = self._shortlists(asked, self.first.rank_many(long, **bar))
-        seconds = self.second.rank_many([shortlist.task for shortlist in lists], **bar)
+        with bars_drawn(show_progress):
+            lists = self._shortlists(asked, self.first.rank_many(long))
+            seconds = self.second.rank_many([shortlist.task for shortlist in lists])
         return list(map(_Shortlist.whole, lists, seconds))
 
     async def arank_many(self, tasks: Iterable[Task]) -> list[Ranking]:
