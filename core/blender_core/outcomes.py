@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blender_core.belief.calibrator import Calibrator
-    from blender_core.belief.goal import Belief, Goal
-    from blender_core.belief.posterior import Posterior
+    from blender_core.belief.goal import Goal
+    from blender_core.belief.inference import Inference
 
 __all__ = ["Blend", "Ranking", "StopReason", "Verdict", "VerdictReason"]
 
@@ -37,10 +37,8 @@ ask``), or a budget is spent."""
 class Ranking:
     """How the candidates of one task compare.
 
-    What it says of probabilities comes from a Bayesian model of the matrix (utilities with noise
-    and a position bias, see `Posterior`), whatever schedule asked. It is about what the ranker
-    would say if it were asked for ever. With a calibrator it is about what the labels say on which
-    that was fitted; without one, a probability is **uncalibrated** (see `is_calibrated`).
+    What it says of probabilities comes from its `inference`, which is made when it is first asked.
+    Without a calibrator a probability is **uncalibrated** (see `is_calibrated`).
 
     Attributes:
         candidates: the answers, in the order they came in.
@@ -88,36 +86,29 @@ class Ranking:
         return self.calibrator is not None
 
     @cached_property
-    def utilities(self) -> tuple[float, ...]:
-        """One a candidate: what fits the matrix best, in logits; NaN for one that was left out.
+    def inference(self) -> Inference:
+        """What the matrix says of probabilities; computed when it is first asked."""
+        from blender_core.belief.inference import Inference
 
-        A difference of two is a margin, free of position bias. This is what a calibrator reads.
-        """
-        known = self._posterior.estimates
-        return tuple(math.nan if place is None else float(known[place]) for place in self._distinct)
+        texts = [
+            None if place in self.left_out else candidate.text
+            for place, candidate in enumerate(self.candidates)
+        ]
+        return Inference(self.matrix, texts, self.calibrator)
+
+    @property
+    def utilities(self) -> tuple[float, ...]:
+        """One a candidate: see `Inference.utilities`."""
+        return self.inference.utilities
 
     def probability(self, i: int, j: int) -> float:
-        """How probable it is that candidate i is better than j.
+        """How probable it is that candidate i is better than j: see `Inference.probability`."""
+        return self.inference.probability(i, j)
 
-        Returns:
-            0.5 where their texts are equal, NaN where one of them was left out.
-
-        Raises:
-            IndexError: there is no such candidate.
-        """
-        first, second = self._distinct[i], self._distinct[j]
-        if first is None or second is None:
-            return math.nan
-        return 0.5 if first == second else float(self._belief.better(first, second))
-
-    @cached_property
+    @property
     def probability_best(self) -> tuple[float, ...]:
-        """One a candidate: how probable it is that no other text is better than its own.
-
-        The sum over all different texts is 1; one that was left out has 0.
-        """
-        best = self._belief.best
-        return tuple(0.0 if place is None else float(best[place]) for place in self._distinct)
+        """One a candidate: see `Inference.probability_best`."""
+        return self.inference.probability_best
 
     @cached_property
     def confidence(self) -> float:
@@ -126,13 +117,12 @@ class Ranking:
         An integer goal counts different texts. Candidates that were left out are taken to be
         rightly so.
         """
-        places = [place for i in self.order if (place := self._distinct[i]) is not None]
-        return self._belief.reached(self.goal, list(dict.fromkeys(places)))
+        return self.inference.reached(self.goal, self.order)
 
     @property
     def position_bias(self) -> float:
         """What an answer gains by being shown first, in logits."""
-        return self._posterior.bias
+        return self.inference.position_bias
 
     def position_bias_interval(self, mass: float = 0.95) -> tuple[float, float]:
         """The central interval that holds the position bias with this probability.
@@ -140,45 +130,7 @@ class Ranking:
         Raises:
             InputError: the mass is not between 0 and 1.
         """
-        return self._posterior.bias_interval(checks.probability("mass", mass))
-
-    @cached_property
-    def _distinct(self) -> tuple[int | None, ...]:
-        """For each candidate, the place of its text among the different texts; None: left out."""
-        places: dict[str, int] = {}
-        return tuple(
-            None if index in self.left_out else places.setdefault(each.text, len(places))
-            for index, each in enumerate(self.candidates)
-        )
-
-    @cached_property
-    def _posterior(self) -> Posterior:
-        from blender_core.belief.posterior import Posterior
-
-        return Posterior.of(self._of_texts())
-
-    def _of_texts(self) -> NDArray[np.float32]:
-        """The matrix of the different texts that were not left out; of copies any may be asked."""
-        import numpy as np
-
-        places = self._distinct
-        if places == tuple(range(len(places))):
-            return self.matrix
-        count = len({*places} - {None})
-        merged = np.full((count, count), np.nan, dtype=np.float32)
-        kept = [index for index, place in enumerate(places) if place is not None]
-        columns = np.array([places[index] for index in kept])
-        for index, row in zip(kept, columns, strict=True):
-            logits = self.matrix[index, kept]
-            asked = ~np.isnan(logits)
-            merged[row, columns[asked]] = logits[asked]
-        np.fill_diagonal(merged, np.nan)
-        return merged
-
-    @cached_property
-    def _belief(self) -> Belief:
-        posterior = self._posterior
-        return posterior if self.calibrator is None else self.calibrator.belief(posterior)
+        return self.inference.position_bias_interval(mass)
 
 
 VerdictReason = Literal[
