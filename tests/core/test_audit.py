@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from blender_core import Calibrator, PairRanker, Task
 from blender_core.evaluation.audit import audit
 from blender_core.evaluation.audit_page import audit_page
-from blender_core.evaluation.line_plot import Line, line_plot
+from blender_core.evaluation.plots import HeatMap, Line, LinePlot, RankBars, as_svg, save
 from blender_core.evaluation.truth import Truth
 from blender_core.testing import ScriptedComparator
 
@@ -101,27 +102,44 @@ def test_many_candidates_are_audited_by_chance():
 # Plots
 
 
-class Tags(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.found = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-
 def test_points_are_drawn_where_they_belong():
-    plot = line_plot("T", "x", "y", [Line("<b>", [0.0, 1.0, 2.0], [0.0, float("nan"), 4.0])])
-    circles = [attrs for tag, attrs in Tags(plot).found if tag == "circle"]
-    assert len(circles) == 2
-    first, last = circles
-    assert float(first["cx"]) < float(last["cx"])
-    assert float(first["cy"]) > float(last["cy"])  # up is less
-    assert "<b>" not in plot
+    axes = Figure().subplots()
+    LinePlot("T", "x", "y", [Line("b", [0.0, 1.0, 2.0], [0.0, float("nan"), 4.0])]).draw(axes)
+    [line] = axes.lines
+    assert line.get_xydata().tolist() == [[0.0, 0.0], [2.0, 4.0]]
 
 
 @pytest.mark.parametrize("values", [[], [float("nan")], [1.0], [3.0, 3.0], [-1e9, 1e9]])
 def test_any_values_can_be_drawn(values):
-    plot = line_plot("T", "x", "y", [Line("name", values, values)])
+    plot = as_svg(LinePlot("T", "x", "y", [Line("name", values, values)]))
     assert ("<svg" in plot) == any(np.isfinite(values))
+
+
+NAMES = ["<script>", r"$\frac{1}{2}$", "$x", "_hidden", "a\x1b\nb", "m\ud83d", "模型", "long " * 20]
+SHARES = np.full((len(NAMES), len(NAMES)), 0.25)
+PLOTS = {
+    "heat map": HeatMap(NAMES, SHARES),
+    "bars": RankBars(NAMES, SHARES),
+    "lines": LinePlot("T", "x", "y", [Line(name, [0.0, 1.0], [0.0, 1.0]) for name in NAMES]),
+}
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_a_name_in_a_plot_stays_letters(kind):
+    svg = as_svg(PLOTS[kind])
+    texts = fromstring(svg).iter("{http://www.w3.org/2000/svg}text")  # noqa: S314 - our own
+    words = ["".join(text.itertext()) for text in texts]
+    for name in ("<script>", r"$\frac{1}{2}$", "$x", "_hidden", "a\\u001b b", "m\\ud83d", "模型"):
+        assert name in words
+    assert svg == as_svg(PLOTS[kind])  # the same each time
+
+
+@pytest.mark.parametrize("kind", [".png", ".svg"])
+def test_plots_are_saved_below_each_other(tmp_path, kind):
+    file = tmp_path / f"p{kind}"
+    assert save([*PLOTS.values(), LinePlot("nothing", "x", "y", [])], file)
+    beginning = file.read_bytes()[:400]
+    assert beginning.startswith(b"\x89PNG") or b"<svg" in beginning
+    nothing = tmp_path / f"n{kind}"
+    assert not save([LinePlot("nothing", "x", "y", [])], nothing)
+    assert not nothing.exists()

@@ -80,8 +80,10 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        names = ("src", "href", "data", "action", "xlink:href", "style")
+        names = ("src", "href", "data", "action", "xlink:href")
         self.addresses += [value for name, value in attrs if name in names or name[:2] == "on"]
+        for name, value in attrs:
+            self.addresses += re.findall(r"url\(([^)]*)", value or "") if name == "style" else []
 
     def handle_data(self, data):
         self.text += data
@@ -163,10 +165,11 @@ def test_hostile_names_stay_text_everywhere(tmp_path, monkeypatch):
     source = Path("r.html").read_text(encoding="utf-8")
     page = Page(source)
     assert not page.tags & {"script", "img", "b", "iframe", "link", "object", "a", "form"}
-    assert page.addresses == []
+    assert all(address.startswith("#") for address in page.addresses)  # our plots, in themselves
     assert "<script>alert(1)</script>" in page.text
-    # the only address is the name of SVG itself, which is no request
-    assert set(re.findall(r'="(https?:[^"]*)', source)) == {"http://www.w3.org/2000/svg"}
+    # the only addresses are the names of SVG itself and its links, which are no requests
+    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r'="(https?:[^"]*)', source)) == names
     assert "default-src 'none'" in source
     assert "\x1b" not in source
     with Path("r.csv").open(encoding="utf-8", newline="") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -42,8 +43,10 @@ def test_calibrate_writes_what_a_ranker_loads(data, tmp_path):
     folder = tmp_path / "calibrated"
     folder.mkdir()
     page = tmp_path / "c.html"
-    done = run("calibrate", data, "--ranker", PAIR_RANKER, "--output", folder, "--html", page)
+    told = ("--html", page, "--plot", tmp_path / "c.png")
+    done = run("calibrate", data, "--ranker", PAIR_RANKER, "--output", folder, *told)
     assert done.exit_code == 0, done.output
+    assert (tmp_path / "c.png").stat().st_size
     assert page.read_text().count("<svg") == 1
     assert "temperature" in done.stdout
     assert "held-out pairs: ECE" in done.stdout
@@ -68,7 +71,7 @@ def test_calibrate_needs_a_folder_and_labels(data, tmp_path):
 def test_audit_ranker_tells_draws_and_writes(data):
     done = run(
         *("audit-ranker", data, "--ranker", PAIR_RANKER, "--limit", 20),
-        *("--json", "a.json", "--html", "a.html"),
+        *("--json", "a.json", "--html", "a.html", "--plot", "a.png"),
     )
     assert done.exit_code == 0, done.output
     assert "order flips" in done.stdout
@@ -80,6 +83,7 @@ def test_audit_ranker_tells_draws_and_writes(data):
     assert found["reliability"]["count"] == 200
     page = (data.parent / "a.html").read_text()
     assert page.count("<svg") == 3
+    assert (data.parent / "a.png").read_bytes().startswith(b"\x89PNG")
     refused = run("audit-ranker", data, "--ranker", PAIR_RANKER, "--json", "a.json")
     assert refused.exit_code == 2
 
@@ -87,7 +91,7 @@ def test_audit_ranker_tells_draws_and_writes(data):
 def test_bench_schedules_tells_draws_and_writes(data):
     done = run(
         *("bench-schedules", data, "--ranker", PAIR_RANKER, "--limit", 8),
-        *("--json", "b.json", "--html", "b.html"),
+        *("--json", "b.json", "--html", "b.html", "--plot", "b.svg"),
     )
     assert done.exit_code == 0, done.output
     assert "stops by itself" in done.stdout
@@ -97,6 +101,7 @@ def test_bench_schedules_tells_draws_and_writes(data):
     assert {point["schedule"] for point in told["schedules"]} >= {"active", "bubble", "full"}
     assert [miss["keep"] for miss in told["misses"]] == [2, 4]
     assert (data.parent / "b.html").read_text().count("<svg") == 3
+    assert "<svg" in (data.parent / "b.svg").read_text()
 
 
 def test_bench_schedules_wants_a_ranker_that_has_a_schedule(data):
@@ -128,3 +133,18 @@ def test_faulty_lines_are_said_and_counted(data):
     done = run("audit-ranker", data, "--ranker", PAIR_RANKER, "--json", "-")
     assert done.exit_code == 1
     assert "1 of 49 records were left out" in done.output
+
+
+@pytest.mark.parametrize("option", ["--html", "--plot"])
+def test_what_draws_plots_is_named_before_any_work_where_it_is_missing(data, option, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = run("audit-ranker", data, option, "a.svg")
+    assert done.exit_code == 2
+    assert "pip install 'blended-llm[eval]'" in done.output
+
+
+def test_a_plot_is_of_a_known_kind(data):
+    done = run("audit-ranker", data, "--plot", "a.pdf")
+    assert (done.exit_code, "a plot is a .png or a .svg" in done.output) == (2, True)
+    none = run("audit-ranker", "--sense", "--plot", "a.png")
+    assert (none.exit_code, "no plot" in none.output) == (2, True)

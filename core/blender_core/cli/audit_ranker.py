@@ -47,15 +47,18 @@ def audit_ranker(
     local_files_only: options.LocalFilesOnly = False,
     json_file: reports.Json = None,
     html_file: reports.Html = None,
+    plot: reports.PlotFile = None,
     force: reports.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Find out about a ranker: order flips, position bias, love of length, honesty, sense."""
-    files = reports.Reports(file, json_file, html_file, force)
+    files = reports.Reports(file, json_file, html_file, plot, force)
     loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
     if sense:
         if file is not None or judge_score or limit is not None:
             raise InputError("--sense brings its own tasks: leave out FILE and what is about it")
+        if plot is not None:
+            raise InputError("--sense makes tables and no plot: leave out --plot")
         _sense(ranker, loading, files)
     elif file is None:
         raise InputError("nothing to measure on: give FILE, or --sense for the package's own tasks")
@@ -69,7 +72,8 @@ def _sense(name: str, loading: Loading, files: reports.Reports) -> None:
     from blender_core.evaluation.sense.page import sense_page
 
     found = run_sense(_loaded(name, loading), show_progress=shows_progress(quiet=loading.quiet))
-    files.write({"ranker": name, **found.as_value()}, sense_page(found, name), sense_view(found))
+    told = {"ranker": name, **found.as_value()}
+    files.write(told, sense_view(found), lambda: sense_page(found, name))
 
 
 def _records(
@@ -84,13 +88,14 @@ def _records(
     given = judged.read_judged(file, limit, judge_score)
     rankings, seconds = judged.rank_judged(chosen, given.tasks, quiet=loading.quiet)
     from blender_core.evaluation.audit import audit
-    from blender_core.evaluation.audit_page import audit_page, figures
+    from blender_core.evaluation.audit_page import audit_page, figures, plots
 
     found = audit(rankings, given.truths, seconds)
     files.write(
         {"ranker": name, "file": str(file), **asdict(found)},
-        audit_page(found, name),
         _view(figures(found)),
+        lambda: audit_page(found, name),
+        plots(found),
     )
     judged.tell_left_out(given.left_out, len(given.tasks))
 

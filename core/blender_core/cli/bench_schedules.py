@@ -39,11 +39,12 @@ def bench_schedules(
     local_files_only: options.LocalFilesOnly = False,
     json_file: reports.Json = None,
     html_file: reports.Html = None,
+    plot: reports.PlotFile = None,
     force: reports.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure what each schedule finds for how many passes, against a ranker's full matrices."""
-    files = reports.Reports(file, json_file, html_file, force)
+    files = reports.Reports(file, json_file, html_file, plot, force)
     from blender_core.cli.models import is_pairwise, load_ranker
 
     loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
@@ -57,7 +58,7 @@ def bench_schedules(
 
     from blender_core.evaluation.misses import misses
     from blender_core.evaluation.schedule_curves import schedule_curves
-    from blender_core.evaluation.schedule_page import schedule_page
+    from blender_core.evaluation.schedule_page import plots, schedule_page
 
     worths = [truth.scores for truth in given.truths]
     show = shows_progress(quiet=quiet)
@@ -79,8 +80,9 @@ def bench_schedules(
             "shortlist": shortlist,
             "misses": [asdict(miss) for miss in missed],
         },
-        schedule_page(points, missed, ranker, shortlist, len(rankings)),
         _view(points, missed, shortlist),
+        lambda: schedule_page(points, missed, ranker, shortlist, len(rankings)),
+        plots(points),
     )
     judged.tell_left_out(given.left_out, len(given.tasks))
 

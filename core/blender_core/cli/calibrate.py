@@ -43,6 +43,7 @@ def calibrate(
     max_batch_tokens: options.MaxBatchTokens = None,
     local_files_only: options.LocalFilesOnly = False,
     html_file: reports.Html = None,
+    plot: reports.PlotFile = None,
     force: reports.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -54,7 +55,7 @@ def calibrate(
     if not output.is_dir():
         raise InputError(f"{output}: there is no such folder")
     check_target(output / CALIBRATION_FILE, source=file, overwrite=force, streams=False)
-    files = reports.Reports(file, None, html_file, force)
+    files = reports.Reports(file, None, html_file, plot, force)
     loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
     chosen = load_ranker(ranker, loading)
     given = judged.read_judged(file, limit, judge_score)
@@ -64,9 +65,14 @@ def calibrate(
         pairs.margins, pairs.wins, groups=pairs.groups.tolist(), isotonic=isotonic, seed=seed
     )
     calibrator.save(output)
-    from blender_core.evaluation.calibration_page import calibration_page
+    from blender_core.evaluation.calibration_page import calibration_page, calibration_plot
 
-    files.write(asdict(calibrator), calibration_page(calibrator, ranker), _told(calibrator))
+    files.write(
+        asdict(calibrator),
+        _told(calibrator),
+        lambda: calibration_page(calibrator, ranker),
+        [calibration_plot(calibrator)],
+    )
     judged.tell_left_out(given.left_out, len(given.tasks))
 
 

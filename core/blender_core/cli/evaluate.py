@@ -11,7 +11,7 @@ import typer
 
 from blender_core.cli import judged, options, reports
 from blender_core.cli.evaluation_models import Models, read_gap, read_metric
-from blender_core.cli.evaluation_outputs import Outputs
+from blender_core.cli.evaluation_outputs import Kept
 from blender_core.cli.members import Members, read_prior
 from blender_core.cli.messages import INTERRUPTED, say, shows_progress
 from blender_core.cli.options import DEFAULT_RANKER, Loading
@@ -142,6 +142,7 @@ def evaluate(
         Path | None, typer.Option("--csv", help="Write the figures.", rich_help_panel=_RESULTS)
     ] = None,
     html_file: reports.Html = None,
+    plot: reports.PlotFile = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -160,7 +161,8 @@ def evaluate(
     quiet: options.Quiet = False,
 ) -> None:
     """Measure rankers, fusers and single models on records with references or judgements."""
-    outputs = Outputs(file, json_file, csv_file, html_file, cache, resume=resume, force=force)
+    kept = Kept(file, cache, resume, force)
+    files = reports.Reports(file, json_file, html_file, plot, force, csv=csv_file, kept=cache)
     loading = Loading(device, dtype, base_model, max_batch_tokens, local_files_only, quiet)
     metrics = [
         read_metric(one, batch_size, bertscore_layer, loading) for one in metric or _DEFAULT_METRICS
@@ -208,18 +210,28 @@ def evaluate(
         "seed": seed,
         "left_out": faults,
     }
-    with outputs.store() as store:
+    with kept.store() as store:
         if store.found:
             say(f"going on with {store.found} results of an earlier run")
         try:
             report = measured(records, wanted, store)
         except KeyboardInterrupt:
-            say(outputs.farewell(store))
+            say(kept.farewell(store))
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
-            say(outputs.farewell(store))
+            say(kept.farewell(store))
             raise error from None
-    outputs.write(report)
+    from blender_core.cli.evaluation_view import report_view
+    from blender_core.evaluation import html
+
+    files.write(
+        report.as_value(),
+        report_view(report),
+        lambda: html.as_html(report),
+        html.plots(report),
+        report.as_csv,
+    )
+    kept.done()
     judged.tell_left_out(faults, len(records))
 
 

@@ -1,8 +1,7 @@
-"""Where an evaluation's report goes, and where what is computed is kept until then."""
+"""Where an evaluation keeps what it computes, until its report is written."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,28 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blender_core.cli.messages import say
-from blender_core.cli.reports import STDOUT, check_free, show, write_whole
 from blender_core.errors import InputError
 
 if TYPE_CHECKING:
-    from blender_core.evaluation.report import Report
     from blender_core.evaluation.store import Store
 
-__all__ = ["Outputs"]
+__all__ = ["Kept"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where everything goes.
+class Kept:
+    """The file, and what may happen to it.
+
+    Args:
+        file: the input.
+        cache: the name that the user gave it, if any; then it stays.
+        resume: whether to go on with what is there.
+        force: whether to overwrite what is there.
 
     Raises:
-        InputError: a file exists and may not be overwritten, or the options contradict.
+        InputError: the options contradict.
     """
 
     file: Path
-    json: Path | None
-    csv: Path | None
-    html: Path | None
     cache: Path | None
     resume: bool
     force: bool
@@ -39,10 +39,10 @@ class Outputs:
     def __post_init__(self) -> None:
         if self.resume and self.force:
             raise InputError("--resume keeps what is there, --force overwrites it")
-        check_free(self.file, [self.json, self.csv, self.html], self.cache, force=self.force)
 
     @property
-    def _kept(self) -> Path:
+    def path(self) -> Path:
+        """Where it is."""
         return self.cache or Path(f"{self.file.name}.evaluation.partial")
 
     @contextmanager
@@ -51,11 +51,11 @@ class Outputs:
         from blender_core.evaluation.store import Store
 
         try:
-            store = Store(self._kept, resume=self.resume, force=self.force)
+            store = Store(self.path, resume=self.resume, force=self.force)
         except OSError as error:
             if self.cache is not None:
                 raise
-            say(f"{self._kept} cannot be written ({error.strerror}): Ctrl-C would cost everything")
+            say(f"{self.path} cannot be written ({error.strerror}): Ctrl-C would cost everything")
             store = Store()
         try:
             yield store
@@ -71,28 +71,7 @@ class Outputs:
             "Give the same command with --resume (without --force) to go on"
         )
 
-    def write(self, report: Report) -> None:
-        """Write and show the report; then nothing has to be kept any more."""
-        import json
-
-        from blender_core.data.lines import as_line
-
-        if self.json is not None:
-            line = as_line(report.as_value())
-            if self.json == STDOUT:
-                sys.stdout.buffer.write(line)
-            else:
-                pretty = json.dumps(json.loads(line), indent=2, ensure_ascii=False) + "\n"
-                write_whole(self.json, pretty)
-        if self.csv is not None:
-            write_whole(self.csv, report.as_csv())
-        if self.html is not None:
-            from blender_core.evaluation.html import as_html
-
-            write_whole(self.html, as_html(report))
-        if self.json != STDOUT:
-            from blender_core.cli.evaluation_view import report_view
-
-            show(report_view(report))
+    def done(self) -> None:
+        """The report is written: nothing has to be kept any more."""
         if self.cache is None:
-            self._kept.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)

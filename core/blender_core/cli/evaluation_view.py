@@ -11,8 +11,16 @@ from rich.text import Text
 from blender_core.cli.messages import one_line
 from blender_core.evaluation.agreement import AGREEMENT
 from blender_core.evaluation.figures import NOTHING, Figure
-from blender_core.evaluation.html import heading, number
 from blender_core.evaluation.report import Column, Report
+from blender_core.evaluation.report_words import (
+    CORRELATION_HEAD,
+    column_title,
+    correlation_rows,
+    heading,
+    known_agreement,
+    notes,
+    number,
+)
 
 __all__ = ["report_view"]
 
@@ -25,13 +33,10 @@ def report_view(report: Report) -> RenderableType:
     shown = [column for column in report.columns if _is_filled(report, column.key)]
     if shown:
         parts.append(_selections(report, shown))
-    for group, rankers in report.agreement.items():
-        if any(one.value is not None for found in rankers.values() for one in found.values()):
-            parts.append(_agreement(group, rankers))
+    parts += [_agreement(*group) for group in known_agreement(report).items()]
     if report.correlations:
         parts.append(_correlations(report))
-    notes = [f"{column.title}: {column.note}" for column in report.columns if column.note]
-    parts += [Text(f"note: {one_line(note)}", style="yellow") for note in [*report.notes, *notes]]
+    parts += [Text(f"note: {one_line(note)}", style="yellow") for note in notes(report)]
     return Group(*parts)
 
 
@@ -43,9 +48,7 @@ def _selections(report: Report, columns: Sequence[Column]) -> Table:
     table = Table(title="Selections", title_justify="left")
     table.add_column("selection", overflow="fold")
     for column in columns:
-        arrow = "↓" if column.lower_is_better else "↑"
-        unit = " %" if column.share else ""
-        table.add_column(_plain(f"{column.title}{unit} {arrow}"), justify="right")
+        table.add_column(_plain(column_title(column)), justify="right")
     kind = report.rows[0].kind
     for row in report.rows:
         if row.kind != kind:
@@ -87,18 +90,10 @@ def _with_interval(figure: Figure) -> Text:
 
 def _correlations(report: Report) -> Table:
     table = Table(title="Correlation with GPT-Rank", title_justify="left")
-    table.add_column("ranking by", overflow="fold")
-    for title in ("Pearson ↑", "Spearman ↑", "footrule ↓", "footrule / largest ↓", "in a record ↑"):
-        table.add_column(title, justify="right")
-    for name, found in report.correlations.items():
-        values = (found.pearson, found.spearman, found.footrule, found.footrule_share)
-        table.add_row(
-            _plain(name),
-            *(
-                "–" if value is None else f"{value:.3f}"
-                for value in (*values, found.pearson_in_record)
-            ),
-        )
+    for place, title in enumerate(CORRELATION_HEAD):
+        table.add_column(title, justify="right" if place else "left", overflow="fold")
+    for row in correlation_rows(report):
+        table.add_row(*map(_plain, row))
     return table
 
 

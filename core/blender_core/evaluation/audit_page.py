@@ -1,13 +1,13 @@
-"""An audit as an HTML page, and its figures in words."""
+"""An audit as an HTML page, its figures in words, and its plots."""
 
 from __future__ import annotations
 
 from blender_core.evaluation.audit import Audit
 from blender_core.evaluation.calibration_page import reliability_plot
-from blender_core.evaluation.line_plot import Line, line_plot
-from blender_core.evaluation.page import page, table, text
+from blender_core.evaluation.page import page
+from blender_core.evaluation.plots import Line, LinePlot, Plot
 
-__all__ = ["audit_page", "figures"]
+__all__ = ["audit_page", "figures", "plots"]
 
 
 def figures(audit: Audit) -> list[tuple[str, str]]:
@@ -42,42 +42,26 @@ def audit_page(audit: Audit, ranker: str) -> str:
         audit: what was measured.
         ranker: its name, any text.
     """
+    return page("audit", audit=audit, ranker=ranker, figures=figures(audit), plots=plots(audit))
+
+
+def plots(audit: Audit) -> list[Plot]:
+    """Length and order, position bias, and reliability where there are labels."""
     bins = audit.by_length
     ratios = [one.ratio for one in bins]
-    rows = [[f"<td>{text(name)}</td>", f"<td>{text(value)}</td>"] for name, value in figures(audit)]
-    return page(
-        f"Audit of {ranker}",
-        [
-            table(["figure", "value"], rows),
-            "<h2>By length</h2><p>Pairs by how many times as long the longer answer is.</p>",
-            line_plot(
-                "Length and order",
-                "length of the longer answer over that of the shorter one",
-                "share of pairs",
-                [
-                    Line("the longer answer wins", ratios, [one.prefers_longer for one in bins]),
-                    Line("order flips", ratios, [one.flips for one in bins]),
-                ],
-            ),
-            line_plot(
-                "Position bias by length",
-                "length of the longer answer over that of the shorter one",
-                "position bias, of mean |logit|",
-                [Line("position bias", ratios, [one.position_bias for one in bins])],
-            ),
-            _reliability(audit),
-        ],
-    )
-
-
-def _reliability(audit: Audit) -> str:
-    if audit.reliability is None:
-        return ""
-    words = "calibrated" if audit.calibrated else "uncalibrated: sigmoid of the margin"
-    return (
-        f"<h2>Reliability</h2><p>Labelled pairs in ten bins of about equal size, {words}.</p>"
-        f"{reliability_plot({'told and right': audit.reliability})}"
-    )
+    longer = "length of the longer answer over that of the shorter one"
+    wins = Line("the longer answer wins", ratios, [one.prefers_longer for one in bins])
+    flips = Line("order flips", ratios, [one.flips for one in bins])
+    bias = Line("position bias", ratios, [one.position_bias for one in bins])
+    return [
+        LinePlot("Length and order", longer, "share of pairs", [wins, flips]),
+        LinePlot("Position bias by length", longer, "position bias, of mean |logit|", [bias]),
+        *(
+            []
+            if audit.reliability is None
+            else [reliability_plot({"told and right": audit.reliability})]
+        ),
+    ]
 
 
 def _percent(value: float | None) -> str:

@@ -1,15 +1,15 @@
-"""Schedules compared, as an HTML page, and the rows of its tables."""
+"""Schedules compared, as an HTML page, its rows and its plots."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from blender_core.evaluation.line_plot import Line, line_plot
 from blender_core.evaluation.misses import Miss
-from blender_core.evaluation.page import page, table, text
+from blender_core.evaluation.page import page
+from blender_core.evaluation.plots import Line, LinePlot, Plot
 from blender_core.evaluation.schedule_curves import Point
 
-__all__ = ["CURVE_HEAD", "MISS_HEAD", "curve_row", "miss_row", "schedule_page"]
+__all__ = ["CURVE_HEAD", "MISS_HEAD", "curve_row", "miss_row", "plots", "schedule_page"]
 
 CURVE_HEAD = (
     "schedule",
@@ -57,27 +57,32 @@ def schedule_page(
         shortlist: the name of the ranker that makes them, any text.
         records: how many tasks there were.
     """
-    shortlists = ""
-    if missed:
-        shortlists = f"<h2>Shortlists by {text(shortlist)}</h2>" + table(
-            MISS_HEAD, [_cells(miss_row(miss)) for miss in missed]
-        )
     return page(
-        f"Schedules of {ranker}",
-        [
-            f"<p>{records} records, against the full matrices of the same ranker.</p>",
-            _plot("Picks as the full matrix does", "share of records", points, lambda p: p.best),
-            _plot("Of the full matrix's 3 best", "share", points, lambda p: p.top),
-            _plot("Judge's score of the pick", "score", points, lambda p: p.worth),
-            table(CURVE_HEAD, [_cells(curve_row(point)) for point in points]),
-            shortlists,
-        ],
+        "schedules",
+        ranker=ranker,
+        records=records,
+        shortlist=shortlist,
+        plots=plots(points),
+        curve_head=CURVE_HEAD,
+        curves=map(curve_row, points),
+        miss_head=MISS_HEAD,
+        misses=[miss_row(miss) for miss in missed],
     )
+
+
+def plots(points: Sequence[Point]) -> list[Plot]:
+    """Three figures of the picks over the passes; those that nothing is known of are left out."""
+    drawn = [
+        _plot("Picks as the full matrix does", "share of records", points, lambda p: p.best),
+        _plot("Of the full matrix's 3 best", "share", points, lambda p: p.top),
+        _plot("Judge's score of the pick", "score", points, lambda p: p.worth),
+    ]
+    return [plot for plot in drawn if plot.lines]
 
 
 def _plot(
     title: str, y_title: str, points: Sequence[Point], figure: Callable[[Point], float | None]
-) -> str:
+) -> LinePlot:
     lines = []
     for name in dict.fromkeys(point.schedule for point in points):
         chosen = [
@@ -88,12 +93,7 @@ def _plot(
         if chosen:
             xs, ys = zip(*sorted(chosen), strict=True)
             lines.append(Line(name, xs, ys))
-    plot = line_plot(title, "passes, of the full matrix's", y_title, lines)
-    return f"<h2>{text(title)}</h2>{plot}" if plot else ""
-
-
-def _cells(row: Sequence[str]) -> list[str]:
-    return [f"<td>{text(cell)}</td>" for cell in row]
+    return LinePlot(title, "passes, of the full matrix's", y_title, lines)
 
 
 def _number(value: float | None) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from blender_core.evaluation.page import page, table, text
+from blender_core.evaluation.page import page
 from blender_core.evaluation.sense.cases import LANGUAGES, LENGTHS
 from blender_core.evaluation.sense.kinds import KINDS
 from blender_core.evaluation.sense.result import Sense, Share
@@ -16,10 +15,6 @@ __all__ = ["HEAD", "LANGUAGE_HEAD", "kind_rows", "language_row", "mean_rows", "s
 HEAD = ("kind", *SETTINGS, *LENGTHS, "all", "95 %", "trials")
 LANGUAGE_HEAD = ("", *LANGUAGES)
 
-_INTRODUCTION = (
-    "A figure is the share in which a good one comes first; ties count half. Means are over "
-    "kinds.</p>"
-)
 _NONE = "–"
 _SHOWN = 400
 """Letters of a text on the page."""
@@ -64,25 +59,19 @@ def sense_page(sense: Sense, ranker: str) -> str:
     """
     means, known = mean_rows(sense)
     return page(
-        f"Common sense of {ranker}",
-        [
-            f"<p>{len(sense.outcomes)} tasks in which everybody sees which answers are good. "
-            + _INTRODUCTION,
-            "<h2>By kind</h2>",
-            table(HEAD, [_cells(row) for row in [*kind_rows(sense, knowledge=False), means]]),
-            "<h2>Kinds that need knowledge</h2>",
-            table(HEAD, [_cells(row) for row in [*kind_rows(sense, knowledge=True), known]]),
-            "<h2>By language</h2>",
-            table(
-                LANGUAGE_HEAD,
-                [_cells(language_row(sense, knowledge=knowledge)) for knowledge in (False, True)],
-            ),
-            _misses(sense),
-        ],
+        "sense",
+        ranker=ranker,
+        trials=len(sense.outcomes),
+        head=HEAD,
+        kinds=[*kind_rows(sense, knowledge=False), means],
+        knowledge_kinds=[*kind_rows(sense, knowledge=True), known],
+        language_head=LANGUAGE_HEAD,
+        languages=[language_row(sense, knowledge=knowledge) for knowledge in (False, True)],
+        missed=_misses(sense),
     )
 
 
-def _misses(sense: Sense) -> str:
+def _misses(sense: Sense) -> list[list[str]]:
     """Of each kind one task that went wrong, a lost one rather than a tie."""
     rows = []
     for kind in KINDS.values():
@@ -94,11 +83,8 @@ def _misses(sense: Sense) -> str:
         good = next(answers[place].text for place in sorted(trial.good))
         bad = next(one.text for place, one in enumerate(answers) if place not in trial.good)
         said = [kind.name, kind.says, trial.setting, trial.task.instruction, good, bad]
-        rows.append([f'<td class="name">{text(_short(cell))}</td>' for cell in said])
-    if not rows:
-        return ""
-    head = ("kind", "what is wrong", "setting", "question", "a good answer", "a spoilt one")
-    return "<h2>Missed, one of a kind</h2>" + table(head, rows)
+        rows.append(list(map(_short, said)))
+    return rows
 
 
 def _row(sense: Sense, kind: str) -> list[str]:
@@ -126,7 +112,3 @@ def _number(value: float) -> str:
 
 def _short(words: str) -> str:
     return words if len(words) <= _SHOWN else f"{words[:_SHOWN]} …"
-
-
-def _cells(row: Sequence[str]) -> list[str]:
-    return [f"<td>{text(cell)}</td>" for cell in row]
