@@ -17,7 +17,7 @@ from blender_core.belief.posterior import Posterior
 from blender_core.belief.reliability import Reliability
 from blender_core.errors import InputError
 from blender_core.ranking.schedules import active_for
-from blender_core.ranking.schedules.active import _most_telling
+from blender_core.ranking.schedules.informative_pairs import Contrasts, most_informative
 from blender_core.testing import ScriptedComparator
 
 
@@ -142,7 +142,7 @@ def test_pairs_are_chosen_by_what_they_take_from_the_variance(seed):
     better = np.full(len(others), best)
     wrong = 1.0 - posterior.better(better, others)
     closed = ~np.isnan(matrix)
-    chosen = _most_telling(posterior, closed, (better, others, wrong), 8)
+    chosen = most_informative(posterior, ~closed, Contrasts(better, others, wrong), 8)
 
     covariance, wanted = posterior.covariance.copy(), []
     contrasts = np.eye(7)[better] - np.eye(7)[others]

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blender_core import checks
-from blender_core.belief.goal import Floats, Goal
+from blender_core.belief.goal import Goal
 from blender_core.belief.posterior import Posterior
-from blender_core.outcomes import StopReason
+from blender_core.ranking.schedules.informative_pairs import Contrasts, most_informative
+from blender_core.ranking.schedules.open_pairs import Limits, OpenPairs
 from blender_core.ranking.schedules.schedule import Ending, Round, Rounds, Schedule
 
 __all__ = ["Active", "active_for"]
-
-_CONTRASTS = 32
-"""Contrasts that are looked at when pairs are chosen: the most doubtful."""
-
-_STEPS = 64
-"""Choices of a round that take each other into account; more pairs are chosen several at once."""
-
-_HARDLY_WRONG = 1e-6
-"""Added to how doubtful a contrast is, so that there is always something to ask."""
-
-_TRIES = 3
-"""Comparisons of a candidate that may fail before it is left as unknown as it is."""
-
-_TOKEN = 4
-"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,50 +73,24 @@ class Active:
         count = len(lengths)
         # Which N of N are the best is no question; in which order is one.
         goal = "order" if isinstance(self.goal, int) and self.goal >= count else self.goal
-        budget = _Budget.of(self, lengths)
-        asked = np.eye(count, dtype=bool)
-        closed = asked.copy()
+        pairs = OpenPairs(lengths, Limits(self.max_passes, self.max_tokens, self.max_seconds))
         scores = None
-        batch = _chain(count, self.seed)
-        while batch := budget.cut(batch):
-            for pair in batch:
-                asked[pair] = closed[pair] = True
+        wanted = _chain(count, self.seed)
+        while batch := pairs.take(wanted):
             matrix = yield batch
             posterior = Posterior.of(matrix)
             scores = posterior.utilities.tolist()
-            answered = ~np.isnan(matrix)
-            if posterior.mirrored:  # the other order of what was answered tells nothing
-                closed |= answered.T
-            # Whoever was never compared is in doubt, however unlikely it is to be any good; but
-            # not for ever, where comparing it fails.
-            unseen = _degrees(answered) == 0
-            given_up = unseen & (_degrees(asked) >= _TRIES)
-            closed[given_up] = closed[:, given_up] = True
-            order = posterior.order[~given_up[posterior.order]]
-            better, worse = _contrasts(order, goal)
-            wrong = 1.0 - posterior.better(better, worse, nearly=True)
+            pairs.learn(matrix, mirrored=posterior.mirrored)
+            order = posterior.order[~pairs.given_up[posterior.order]]
+            contrasts = Contrasts.of(posterior, goal, order)
             # One contrast in doubt is enough to go on, and cheaper to see than the whole goal.
-            in_doubt = (unseen & ~given_up).any() or wrong.max(initial=0.0) > 1.0 - self.confidence
+            in_doubt = (pairs.unseen & ~pairs.given_up).any()
+            in_doubt |= contrasts.doubt > 1.0 - self.confidence
             if len(order) and not in_doubt and posterior.settled(goal, order, self.confidence):
                 return Ending(scores=scores, because="settled", goal=goal)
-            number = _size(count, int(asked.sum()) - count)
-            batch = _most_telling(posterior, closed, (better, worse, wrong), number)
-        return Ending(scores=scores, because=budget.spent, goal=goal)
-
-
-def _contrasts(order: NDArray[np.intp], goal: Goal) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The differences on which a goal hangs: the first of each should be the better."""
-    if goal == "order":
-        return order[:-1], order[1:]
-    k = 1 if goal == "best" else int(goal)
-    inside, outside = order[:k], order[k:]
-    return np.repeat(inside, len(outside)), np.tile(outside, len(inside))
-
-
-def _degrees(pairs: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """How many of these ordered pairs, the diagonal aside, each candidate is in."""
-    degrees: NDArray[np.intp] = pairs.sum(axis=0) + pairs.sum(axis=1) - 2 * np.diag(pairs)
-    return degrees
+            number = _size(count, pairs.asked)
+            wanted = most_informative(posterior, pairs.are_open, contrasts, number)
+        return Ending(scores=scores, because=pairs.spent, goal=goal)
 
 
 def active_for(schedule: str | Schedule, top: int | None) -> str | Schedule:
@@ -140,45 +98,6 @@ def active_for(schedule: str | Schedule, top: int | None) -> str | Schedule:
     if schedule != "active" or top == 1:
         return schedule
     return Active(goal="order" if top is None else top)
-
-
-@dataclass(slots=True)
-class _Budget:
-    """What may still be asked."""
-
-    lengths: Sequence[int]
-    passes: float
-    characters: float
-    ends: float
-    spent: StopReason = "nothing left to ask"
-
-    @classmethod
-    def of(cls, limits: Active, lengths: Sequence[int]) -> _Budget:
-        """The budget of one task, whose time begins now."""
-        passes, tokens, seconds = (
-            np.inf if limit is None else limit
-            for limit in (limits.max_passes, limits.max_tokens, limits.max_seconds)
-        )
-        return cls(lengths, passes, _TOKEN * tokens, time.monotonic() + seconds)
-
-    def cut(self, batch: Round) -> Round:
-        """As much of a round as there is a budget for."""
-        if batch and time.monotonic() >= self.ends:
-            self.spent = "max_seconds"
-            return []
-        left: Round = []
-        for first, second in batch:
-            characters = self.lengths[first] + self.lengths[second]
-            if not self.passes:
-                self.spent = "max_passes"
-                break
-            if characters > self.characters:
-                self.spent = "max_tokens"
-                break
-            self.passes -= 1
-            self.characters -= characters
-            left.append((first, second))
-        return left
 
 
 def _chain(count: int, seed: int) -> Round:
@@ -193,80 +112,3 @@ def _size(count: int, asked: int) -> int:
     A third of what was asked, so that rounds are few however long it takes.
     """
     return max(2, count // 3, asked // 3)
-
-
-def _most_telling(
-    posterior: Posterior,
-    closed: NDArray[np.bool_],
-    contrasts: tuple[NDArray[np.intp], NDArray[np.intp], Floats],
-    number: int,
-) -> Round:
-    """The open pairs after whose answers the contrasts are expected to be known best.
-
-    With x what a pair measures (1 at the first, -1 at the second, 1 at the bias), C the covariance
-    and d a contrast, asking the pair takes (d'Cx)² / (x'Cx + noise) from the contrast's variance
-    d'Cd. Greedy: after each pair C is what it will be when that pair is answered, which does not
-    depend on the answer.
-    """
-    better, worse, wrong = contrasts
-    doubtful = np.argsort(-wrong, kind="stable")[:_CONTRASTS]
-    covariance = posterior.covariance.copy()
-    interest = _interest(covariance, better[doubtful], worse[doubtful], wrong[doubtful])
-    told = _of_pairs(covariance @ interest @ covariance)
-    variance = _of_pairs(covariance) + posterior.noise
-    is_open = ~closed
-    left = min(number, int(is_open.sum()))
-    at_once = max(1, number // _STEPS)
-    batch: Round = []
-    while len(batch) < left and is_open.any():
-        gain = np.where(is_open, told / variance, -np.inf)
-        for place in _highest(gain, min(at_once, left - len(batch))):
-            i, j = divmod(place, len(closed))
-            batch.append((i, j))
-            is_open[i, j] = False
-            if posterior.mirrored:
-                is_open[j, i] = False
-            # C becomes C - ss'/v, and what follows from it for every pair.
-            v = variance[i, j]
-            s = covariance[i] - covariance[j] + covariance[-1]
-            of_s = interest @ s
-            shared, crossed = _differences(s), _differences(covariance @ of_s)
-            told += shared * (shared * (s @ of_s / v) - 2.0 * crossed) / v
-            variance -= shared * (shared / v)
-            covariance -= np.outer(s, s / v)
-    return batch
-
-
-def _interest(
-    covariance: Floats, better: NDArray[np.intp], worse: NDArray[np.intp], wrong: Floats
-) -> Floats:
-    """The sum of dd' over contrasts d, each by how doubtful it is, over its variance."""
-    rows = np.arange(len(better))
-    contrasts = np.zeros((len(better), len(covariance)))
-    contrasts[rows, better], contrasts[rows, worse] = 1.0, -1.0
-    variance = np.einsum("ki,ij,kj->k", contrasts, covariance, contrasts)
-    weights = (wrong + _HARDLY_WRONG) / np.maximum(variance, 1e-12)
-    interest: Floats = (contrasts.T * weights) @ contrasts
-    return interest
-
-
-def _of_pairs(form: Floats) -> Floats:
-    """Gives x'Mx for what each ordered pair measures: float64[N, N] of M, float64[N + 1, N + 1]."""
-    own, bias = np.diag(form)[:-1], form[:-1, -1]
-    first, second = own + 2.0 * bias, own - 2.0 * bias
-    result: Floats = first[:, None] + second[None, :] - 2.0 * form[:-1, :-1] + form[-1, -1]
-    return result
-
-
-def _differences(vector: Floats) -> Floats:
-    """Gives x's for what each ordered pair measures: float64[N, N] of s, float64[N + 1]."""
-    result: Floats = (vector[:-1] + vector[-1])[:, None] - vector[:-1]
-    return result
-
-
-def _highest(gain: Floats, number: int) -> list[int]:
-    """Flat places of the highest numbers, ties in the order of places."""
-    if number == 1:
-        return [int(gain.argmax())]
-    highest: list[int] = np.argsort(-gain, axis=None, kind="stable")[:number].tolist()
-    return highest
