@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import numpy as np
@@ -366,15 +369,49 @@ def test_what_is_known_is_not_computed_again(tmp_path):
     first = Moody()
     with closing(Store(path)) as store:
         evaluate(good, Evaluation(rankers={"m": first}, bootstrap=NO_INTERVALS), store)
-    with path.open("ab") as file:
-        file.write(b'{"by": "torn')
     again = Moody()
     with closing(Store(path, resume=True)) as store:
         report = evaluate(good, Evaluation(rankers={"m": again}, bootstrap=NO_INTERVALS), store)
     assert store.found == 2
     assert (len(first.asked), len(again.asked)) == (2, 0)
     assert rows_of(report)["ranker", "m"]["judge_score"].value == 1.5
-    assert b"torn" not in path.read_bytes()
+
+
+KILLED_WHILE_WRITING = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from blender_core.evaluation.store import Store
+
+store = Store(Path(sys.argv[1]))
+store.all("w", [("a", 1)], lambda items: [[2.0]])
+# As in the middle of the next window: some of it is in the file already, some is not.
+store._file.execute("PRAGMA cache_size = 1")
+store._file.execute("BEGIN")
+for place in range(2000):
+    row = ("'w'", f"torn {place}", b"[1.0]" * 100)
+    store._file.execute("INSERT INTO results (worker, about, value) VALUES (?, ?, ?)", row)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_is_killed_while_it_writes_costs_only_that_window(tmp_path):
+    path = tmp_path / "kept"
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, path], check=False)
+    assert path.stat().st_size > 100_000  # much of what was not finished
+    with closing(Store(path, resume=True)) as store:
+        assert store.found == 1
+        assert store.all("w", [("a", 1)], lambda _: [[3.0]]) == [[2.0]]
+
+
+def test_values_are_those_that_a_resumed_run_reads(tmp_path):
+    def compute(items):
+        return [[float("nan"), 0.1 + item] for item in items]
+
+    with closing(Store(tmp_path / "kept")) as store:
+        found = store.all("w\ud83d", [("a", 1), ("b", 2)], compute)
+    assert found == [[None, 1.1], [None, 2.1]]
+    with closing(Store(tmp_path / "kept", resume=True)) as store:
+        assert store.all("w\ud83d", [("b", 2), ("a", 1)], compute) == found[::-1]
 
 
 def test_the_store_refuses_what_it_did_not_write(tmp_path):
@@ -382,10 +419,15 @@ def test_the_store_refuses_what_it_did_not_write(tmp_path):
     path.write_text('{"by": 1}\n')
     with pytest.raises(InputError, match="exists"):
         Store(path)
-    with pytest.raises(InputError, match="line 1 is no result"):
+    with pytest.raises(InputError, match="no file of an earlier evaluation"):
         Store(path, resume=True)
-    Store(path, force=True).close()
-    assert path.read_bytes() == b""
+    assert path.read_text() == '{"by": 1}\n'
+    with closing(sqlite3.connect(tmp_path / "other")) as other:
+        other.execute("CREATE TABLE results (worker, about, value)")
+    with pytest.raises(InputError, match="no file of an earlier evaluation"):
+        Store(tmp_path / "other", resume=True)
+    with closing(Store(path, force=True)) as store:
+        assert store.found == 0
 
 
 class Joined(Fuser):

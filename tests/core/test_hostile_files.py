@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -99,6 +101,21 @@ def of_lines(content: bytes, chance: Random) -> bytes:
     place = chance.randrange(len(lines))
     lines[place] = mutated_json(json.loads(lines[place]), chance)
     return b"\n".join(lines) + chance.choice([b"\n", b"", b"\n\n", b"\n{", b"\n\xff"])
+
+
+def of_database(content: bytes, chance: Random) -> bytes:
+    if chance.random() < 0.5:
+        return mutated_bytes(content, chance)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(content)
+        rows = database.execute("SELECT place, value FROM results").fetchall()
+        place, value = chance.choice(rows)
+        changed: Any = mutated_json(json.loads(value), chance)
+        if chance.random() < 0.1:
+            changed = chance.choice([None, 1, "x", 0.5, b"\xff"])
+        database.execute("UPDATE results SET value = ? WHERE place = ?", (changed, place))
+        database.commit()
+        return database.serialize()
 
 
 YAML = [
@@ -376,7 +393,7 @@ READERS = {
     "training.json": Reader(training_log, resume_log, of_json),
     "trainer_state.json": Reader(trainer_state, resume_state, of_json),
     "records": Reader(records, read_all, of_lines),
-    "a cache of evaluate": Reader(cache, resume_cache, of_lines, keeps=True),
+    "a cache of evaluate": Reader(cache, resume_cache, of_database, keeps=True),
     "an output to resume": Reader(output, resume_output, of_lines, keeps=True),
 }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -120,8 +122,7 @@ FOREIGN = {
     "a result of another command": b'{"line": 1, "task": "0f", "text": "a", "sources": []}\n',
     "the same, torn": b'{"line": 1, "task": "0f", "text": "a", "sour',
     "something like a result": b'{"line": 5, "name": "x"}',
-    "a cache of something else": b'{"by": "x", "at": 3}',
-    "a cached value of no use": b'{"by": "x", "of": 3, "value": 1}\n',
+    "a database without its end": b"SQLite format 3\0\x10\0\1\1\0\x40\x20\x20",
     "a number": b"7",
     "deep": b"[" * 100_000,
 }
@@ -134,17 +135,21 @@ def test_resuming_leaves_what_is_not_ours(name, kind, source, tmp_path):
     file.write_bytes(FOREIGN[kind])
     result = run(*WRITERS[name](source, file), "--resume")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert "precious.jsonl: line 1 is no result" in result.stderr
+    said = {"rank": ": line 1 is no result", "evaluate --cache": " is no file of an earlier"}
+    assert f"precious.jsonl{said[name]}" in result.stderr
     assert file.read_bytes() == FOREIGN[kind]
 
 
 def test_a_cached_ranking_must_fit_its_record(source, tmp_path):
     cache = tmp_path / "cache"
     assert run(*WRITERS["evaluate --cache"](source, cache)).exit_code == 0
-    lines = [json.loads(line) for line in cache.read_text().splitlines()]
     assert run(*WRITERS["evaluate --cache"](source, cache), "--resume").exit_code == 0
-    lines[0]["value"]["order"] = [0, 0, 9]
-    cache.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with closing(sqlite3.connect(cache)) as file:
+        rows = file.execute("SELECT place, value FROM results WHERE worker LIKE '%consensus%'")
+        place, value = rows.fetchone()
+        wrong = json.dumps(json.loads(value) | {"order": [0, 0, 9]}).encode()
+        file.execute("UPDATE results SET value = ? WHERE place = ?", (wrong, place))
+        file.commit()
     result = run(*WRITERS["evaluate --cache"](source, cache), "--resume")
     assert result.exit_code == 2
     assert "is unusable: no ranking of 3 answers; --force starts afresh" in result.stderr

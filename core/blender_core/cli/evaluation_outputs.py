@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blender_core.cli.messages import say
-from blender_core.errors import InputError
+from blender_core.errors import InputError, message_of
 
 if TYPE_CHECKING:
     from blender_core.evaluation.store import Store
@@ -55,7 +55,7 @@ class Kept:
         except OSError as error:
             if self.cache is not None:
                 raise
-            say(f"{self.path} cannot be written ({error.strerror}): Ctrl-C would cost everything")
+            say(f"{message_of(error)}. Nothing is kept: Ctrl-C would cost everything")
             store = Store()
         try:
             yield store

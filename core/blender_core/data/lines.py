@@ -10,8 +10,8 @@ from typing import Any
 __all__ = ["as_line", "not_blank"]
 
 
-def as_line(value: Mapping[str, Any]) -> bytes:
-    r"""A JSON object as one line: UTF-8 with its line break, no NaN.
+def as_line(value: Any) -> bytes:
+    r"""A JSON value as one line: UTF-8 with its line break, no NaN.
 
     A lone surrogate, which UTF-8 has not, is written as JSON's own escape ``\ud83d``.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,8 @@ def evaluate(records: Iterable[Record], wanted: Evaluation, store: Store | None 
     items = [_item(record, wanted) for record in records]
     if not items:
         raise InputError("there is no record to evaluate")
-    return _Run(items, wanted, store or Store()).report()
+    with nullcontext(store) if store is not None else closing(Store()) as kept:
+        return _Run(items, wanted, kept).report()
 
 
 def _item(record: Record, wanted: Evaluation) -> _Item:
@@ -334,7 +336,9 @@ class _Run:
         for name, blended in blends.items():
             texts = [None if one is None else [one["text"]] for one in blended]
             values = measured(f"{metric.title} of {name}", texts)
-            of_blends[name] = [np.nan if one is None else float(one[0]) for one in values]
+            of_blends[name] = [
+                np.nan if one is None or one[0] is None else float(one[0]) for one in values
+            ]
         missing = sum(item.reference is None for item in self.items)
         note = f"{missing} records have no reference answer" if missing else None
         return found, of_blends, note

@@ -1,43 +1,34 @@
-"""What has been computed, kept on disk while it is computed, so that no interruption costs it.
+"""What has been computed, kept in a SQLite file, so that no interruption costs it.
 
-One JSON line a result, written after each window of records: ``{"by": worker, "of": key,
-"value": ...}``.
+A row is a result: who found it, what it is about, and its value as JSON. What was computed together
+is written together, whole or not at all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
-
-from blender_core.data.earlier_lines import EarlierLines
 from blender_core.data.lines import as_line
-from blender_core.errors import BlenderError, InputError, describe, message_of
-from blender_core.validation import sentences
+from blender_core.errors import BlenderError, InputError, NotSavedError, describe, message_of
+from blender_core.json_values import parsed
 from blender_core.writing import check_target
 
 __all__ = ["Failures", "Store", "key_of", "state_of"]
 
 Item = TypeVar("Item")
 
-
-class _Line(BaseModel):
-    """A line of the file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: StrictStr
-    of: StrictStr
-    value: Any
-
-
 Failures = list[str]
 """What went wrong with single records, in words."""
+
+_TABLE = (
+    "CREATE TABLE results (place INTEGER PRIMARY KEY, worker TEXT, about TEXT, value BLOB, "
+    "UNIQUE (worker, about))"
+)
 
 
 def key_of(*parts: Any) -> str:
@@ -65,53 +56,33 @@ class Store:
 
     Raises:
         InputError: the file exists and neither is asked for, or it is no such file.
-        OSError: the file cannot be used.
+        NotSavedError: the file cannot be made.
     """
 
     def __init__(
         self, path: Path | None = None, *, resume: bool = False, force: bool = False
     ) -> None:
         self.path = path
-        self.found = 0
+        if path is not None:
+            check_target(
+                path,
+                overwrite=resume or force,
+                streams=False,
+                advice="if it is of an earlier evaluation that was not finished, --resume goes on "
+                "with it; --force starts afresh",
+            )
+        if path is not None and resume and path.exists() and path.stat().st_size:
+            self._file = _opened(path)
+        else:
+            self._file = _made(path)
+        row = self._file.execute("SELECT count(*), coalesce(max(place), 0) FROM results").fetchone()
+        self.found: int = row[0]
         """How many results were taken over."""
-        self._known: dict[tuple[str, str], Any] = {}
-        self._unchecked: set[tuple[str, str]] = set()
-        self._stream: BinaryIO | None = None
-        if path is None:
-            return
-        check_target(
-            path,
-            overwrite=resume or force,
-            streams=False,
-            advice="if it is of an earlier evaluation that was not finished, --resume goes on with "
-            "it; --force starts afresh",
-        )
-        end = self._read(path) if resume and path.exists() else 0
-        self._stream = path.open("ab" if resume else "wb")
-        if self._stream.tell() > end:
-            self._stream.truncate(end)  # a line that was not finished
+        self._last: int = row[1]
 
     def close(self) -> None:
-        """Close the file; what was computed stays known."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
-    def _read(self, path: Path) -> int:
-        """Take over what is there; returns where the last whole line ends, in bytes."""
-        lines = EarlierLines(path, b'{"by": ', frozenset(_Line.model_fields))
-        for number, value in lines:
-            try:
-                told = _Line.model_validate(value)
-            except ValidationError as error:
-                raise InputError(
-                    f"{path}: line {number} is no result of an evaluation: {sentences(error)}; "
-                    "--force overwrites the file"
-                ) from None
-            self._known[told.by, told.of] = told.value
-        self._unchecked = set(self._known)
-        self.found = len(self._known)
-        return lines.end
+        """Close the file."""
+        self._file.close()
 
     def all(
         self,
@@ -144,34 +115,52 @@ class Store:
         Raises:
             ImportError: something is not installed.
             InputError: the file has a value that is none of this worker's.
-            OSError: the file cannot be written.
+            NotSavedError: the file cannot be written.
         """
-        for key, item in items:
-            if check is not None and (by, key) in self._unchecked:
-                self._check(by, key, partial(check, item))
-        todo = {key: item for key, item in items if (by, key) not in self._known}
+        known = {key: self._known(by, key, item, check) for key, item in items}
+        todo = {key: item for key, item in items if known[key] is None}
         progress(len(items) - len(todo))
         keys = list(todo)
         for start in range(0, len(keys), window):
             part = keys[start : start + window]
-            for key, value in self._computed(part, todo, compute, failures):
-                self._known[by, key] = value
-                if self._stream is not None:
-                    self._stream.write(as_line({"by": by, "of": key, "value": value}))
-            if self._stream is not None:
-                self._stream.flush()
+            found = {
+                key: as_line(value) for key, value in self._computed(part, todo, compute, failures)
+            }
+            self._write(by, found)
+            known |= {key: parsed(line) for key, line in found.items()}
             progress(len(part))
-        return [self._known.get((by, key)) for key, _ in items]
+        return [known[key] for key, _ in items]
 
-    def _check(self, by: str, key: str, check: Callable[[Any], object]) -> None:
+    def _known(
+        self, by: str, key: str, item: Item, check: Callable[[Item, Any], object] | None
+    ) -> Any:
+        """The value that is there, None where there is none; that of an earlier run is checked."""
+        row = self._file.execute(
+            "SELECT place, value FROM results WHERE worker = ? AND about = ?", (ascii(by), key)
+        ).fetchone()
+        if row is None:
+            return None
+        place, line = row
         try:
-            check(self._known[by, key])
+            value = parsed(line)
+            if check is not None and place <= self._last:
+                check(item, value)
         except InputError as error:
             raise InputError(
-                f'{self.path}: what it has of {by!r} ("of": {key!r}) is unusable: {error}; '
+                f"{self.path}: what it has of {by!r} about {key!r} is unusable: {error}; "
                 "--force starts afresh"
             ) from None
-        self._unchecked.discard((by, key))
+        return value
+
+    def _write(self, by: str, found: dict[str, bytes]) -> None:
+        rows = [(ascii(by), key, line) for key, line in found.items()]
+        try:
+            with self._file:
+                self._file.executemany(
+                    "INSERT OR REPLACE INTO results (worker, about, value) VALUES (?, ?, ?)", rows
+                )
+        except sqlite3.Error as error:
+            raise NotSavedError(f"{self.path} cannot be written: {error}") from None
 
     def _computed(
         self,
@@ -193,3 +182,49 @@ class Store:
         else:
             return list(zip(keys, values, strict=True))
         return [pair for key in keys for pair in self._computed([key], items, compute, failures)]
+
+
+def _made(path: Path | None) -> sqlite3.Connection:
+    """A new file, in place of what is there; without a path, one in memory."""
+    if path is None:
+        file = sqlite3.connect(":memory:")
+        file.execute(_TABLE)
+        return file
+    try:
+        path.unlink(missing_ok=True)
+        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # of a run that was killed
+        file = sqlite3.connect(path)
+        file.execute(_TABLE)
+    except sqlite3.Error as error:
+        raise NotSavedError(f"{path} cannot be written: {error}") from None
+    return file
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The file of an earlier run, which has our table, sound, and nothing else."""
+    try:
+        file = sqlite3.connect(path)
+        try:
+            _check(file)
+        except BaseException:
+            file.close()
+            raise
+    except (InputError, UnicodeDecodeError, sqlite3.Error) as error:
+        raise InputError(
+            f"{path} is no file of an earlier evaluation, or damaged: {message_of(error)}; "
+            "--force overwrites it"
+        ) from None
+    return file
+
+
+def _check(file: sqlite3.Connection) -> None:
+    made_by = file.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    if made_by != [(_TABLE,)]:
+        raise InputError("it has not the table of one")
+    [[state], *_] = file.execute("PRAGMA integrity_check(1)")
+    if state != "ok":
+        raise InputError(state)
+    if file.execute("SELECT 1 FROM results WHERE typeof(value) != 'blob'").fetchone():
+        raise InputError("a value is no JSON")
+    file.execute("BEGIN IMMEDIATE")  # it can be written
+    file.rollback()
