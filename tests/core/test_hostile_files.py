@@ -31,6 +31,7 @@ from toy import toy_config
 from blender_core.belief.calibrator import Calibrator
 from blender_core.belief.member_prior import MemberPrior
 from blender_core.cli.results import ResultsFile
+from blender_core.cli.rows import Fused
 from blender_core.comparison.checkpoints.layouts import read_layout
 from blender_core.comparison.late.checkpoint import read_late
 from blender_core.comparison.loading import SHIPPED
@@ -293,12 +294,9 @@ def resume_cache(file: Path) -> None:
     evaluation(file.parent, Store(file, resume=True))
 
 
-FIELDS = frozenset({"line", "task", "order", "ranks"})
-
-
 def output(folder: Path, toy: Path) -> Path:
     lines = [
-        {"line": line, "task": "0f" * 6, "id": f"é{line}", "order": [0, 1], "ranks": [1, 2]}
+        {"line": line, "task": "0f" * 6, "id": f"é{line}", "text": "x", "sources": ["m", "n"]}
         for line in (1, 2)
     ]
     (folder / "out.jsonl").write_bytes(b"".join(map(as_line, lines)))
@@ -306,7 +304,7 @@ def output(folder: Path, toy: Path) -> Path:
 
 
 def resume_output(file: Path) -> None:
-    results = ResultsFile(file, FIELDS, resume=True, force=False)
+    results = ResultsFile(file, Fused, resume=True, force=False)
     results.start()
     results.close()
     results.answered(1, "é1", "0f" * 6)

@@ -11,16 +11,13 @@ import typer
 from blender_core.cli import options
 from blender_core.cli.members import Members, read_prior, with_prior
 from blender_core.cli.options import DEFAULT_RANKER, Loading
-from blender_core.cli.rank import FIELDS as RANKING_FIELDS
 from blender_core.cli.rank import ranking_json
 
 if TYPE_CHECKING:
     from blender_core.candidates import Task
     from blender_core.outcomes import Blend
 
-__all__ = ["FIELDS", "blend"]
-
-FIELDS = RANKING_FIELDS | {"text", "fused", "sources", "verdict"}
+__all__ = ["blend"]
 
 _WINDOW = 16  # writing takes long, and a window is what an interruption costs
 
@@ -60,6 +57,7 @@ def blend(
     from blender_core.cli.messages import shows_progress
     from blender_core.cli.models import is_consensus, load_fuser, load_ranker
     from blender_core.cli.records import read_record
+    from blender_core.cli.rows import Blended
     from blender_core.cli.work import Given, Verb, Wanted, work
 
     def load() -> Verb[Blend]:
@@ -81,7 +79,7 @@ def blend(
             prior=prior,
         )
 
-    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
+    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Blended, load)
 
 
 def _as_json(blended: Blend, *, matrix: bool) -> dict[str, Any]:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from blender_core.candidates import Candidate, Task
     from blender_core.outcomes import Ranking
 
-__all__ = ["FIELDS", "Comparison", "compare"]
-
-FIELDS = frozenset({"logit", "probability", "calibrated", "better", "best", "passes"})
+__all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +74,7 @@ def compare(
     """
     from blender_core.cli.models import is_consensus, load_ranker
     from blender_core.cli.records import read_duel
+    from blender_core.cli.rows import Compared
     from blender_core.cli.work import Given, Verb, Wanted, work
     from blender_core.errors import InputError
 
@@ -95,7 +94,7 @@ def compare(
             settings=(ranker,),
         )
 
-    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
+    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Compared, load)
 
 
 def _sigmoid(logit: float) -> float:

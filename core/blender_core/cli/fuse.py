@@ -12,9 +12,7 @@ from blender_core.cli.options import Loading
 if TYPE_CHECKING:
     from blender_core.candidates import Task
 
-__all__ = ["FIELDS", "fuse"]
-
-FIELDS = frozenset({"text", "sources"})
+__all__ = ["fuse"]
 
 _WINDOW = 16  # writing takes long, and a window is what an interruption costs
 
@@ -44,6 +42,7 @@ def fuse(
     """
     from blender_core.cli.models import load_fuser
     from blender_core.cli.records import read_record
+    from blender_core.cli.rows import Fused
     from blender_core.cli.work import Given, Verb, Wanted, work
 
     def load() -> Verb[str]:
@@ -58,7 +57,7 @@ def fuse(
             window=_WINDOW,
         )
 
-    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
+    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Fused, load)
 
 
 def _as_json(task: Task, text: str) -> dict[str, Any]:

@@ -13,22 +13,7 @@ if TYPE_CHECKING:
     from blender_core.candidates import Candidate, Task
     from blender_core.outcomes import Ranking
 
-__all__ = ["FIELDS", "best_of", "rank", "ranking_json"]
-
-FIELDS = frozenset(
-    {
-        "order",
-        "ranks",
-        "scores",
-        "best",
-        "passes",
-        "stopped_because",
-        "probability_best",
-        "confidence",
-        "calibrated",
-        "position_bias",
-    }
-)
+__all__ = ["best_of", "rank", "ranking_json"]
 
 
 def rank(
@@ -54,6 +39,7 @@ def rank(
     from blender_core.cli.messages import shows_progress
     from blender_core.cli.models import is_consensus, load_ranker
     from blender_core.cli.records import read_record
+    from blender_core.cli.rows import Ranked
     from blender_core.cli.work import Given, Verb, Wanted, work
 
     def load() -> Verb[Ranking]:
@@ -72,7 +58,7 @@ def rank(
             prior=prior,
         )
 
-    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), FIELDS, load)
+    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Ranked, load)
 
 
 def ranking_json(ranking: Ranking, *, matrix: bool) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from pydantic import BaseModel, StrictInt, StrictStr, ValidationError
+from pydantic import ValidationError
 
+from blender_core.cli.earlier_lines import EarlierLines
 from blender_core.cli.messages import say
-from blender_core.data.earlier_lines import EarlierLines
+from blender_core.cli.rows import Row
 from blender_core.data.lines import as_line
 from blender_core.errors import InputError
 from blender_core.writing import check_target, is_stream
@@ -22,8 +23,6 @@ View = Callable[[], "RenderableType"]
 """Makes what a terminal shows; called only where there is one."""
 
 __all__ = ["Results", "ResultsFile", "Screen", "View"]
-
-_OPTIONAL = frozenset({"id", "matrix", "score_parts"})
 
 
 class Results:
@@ -49,10 +48,10 @@ class Results:
         """Get ready; called once, when everything else is known to be usable."""
         self._stream = sys.stdout.buffer  # bytes: stdout's encoding may not have all characters
 
-    def add(self, result: Mapping[str, Any], view: View) -> None:
+    def add(self, row: Row, view: View) -> None:
         """Take a result: as JSON, and as it looks on a terminal."""
         del view
-        self._stream.write(as_line(result))
+        self._stream.write(as_line(row.as_value()))
 
     def flush(self) -> None:
         """Make sure that nothing added so far can be lost."""
@@ -73,9 +72,9 @@ class Screen(Results):
         super().start()
         self._console = Console(markup=False, highlight=False, emoji=False)
 
-    def add(self, result: Mapping[str, Any], view: View) -> None:
+    def add(self, row: Row, view: View) -> None:
         """Draw the view, above the progress bar if there is one."""
-        del result
+        del row
         from tqdm import tqdm
 
         with tqdm.external_write_mode(file=sys.stdout):
@@ -87,7 +86,7 @@ class ResultsFile(Results):
 
     Args:
         path: of the file.
-        fields: keys that every result of this command has; ``id`` and others only some have.
+        row: what a result of this command is.
         source: the input, if that is a file.
         resume: whether to keep what is there and go on behind it.
         force: whether to overwrite what is there.
@@ -101,7 +100,7 @@ class ResultsFile(Results):
     def __init__(
         self,
         path: Path,
-        fields: frozenset[str],
+        row: type[Row],
         *,
         source: Path | None = None,
         resume: bool,
@@ -120,7 +119,7 @@ class ResultsFile(Results):
         )
         if is_stream(path):
             self.resumable = None
-        self._end = self._read(fields) if resume and path.exists() else 0
+        self._end = self._read(row) if resume and path.exists() else 0
 
     def answered(self, line: int, id: str | int | None, task: str) -> bool:
         """Whether the file has the answer already.
@@ -157,24 +156,14 @@ class ResultsFile(Results):
         """Close the file."""
         self._stream.close()
 
-    def _read(self, fields: frozenset[str]) -> int:
+    def _read(self, row: type[Row]) -> int:
         """Remember what is answered; returns where the last whole line ends, in bytes."""
-        lines = EarlierLines(self._path, b'{"line": ', fields | _OPTIONAL)
+        lines = EarlierLines(self._path, row.BEGINNING, frozenset(row.model_fields))
         for number, value in lines:
-            whole = isinstance(value, dict) and value.keys() - _OPTIONAL == fields
             try:
-                told = _Result.model_validate(value) if whole else None
+                told = row.model_validate(value)
             except ValidationError:
-                told = None
-            if told is None:
-                raise InputError(f"{self._path}: line {number} is no result of this command")
+                reason = f"line {number} is no result of this command"
+                raise InputError(f"{self._path}: {reason}") from None
             self._done[told.line] = told.id, told.task
         return lines.end
-
-
-class _Result(BaseModel):
-    """What is read of an earlier result."""
-
-    line: StrictInt
-    task: StrictStr
-    id: StrictStr | StrictInt | None = None

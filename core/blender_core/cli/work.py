@@ -23,6 +23,7 @@ from blender_core.candidates import Task
 from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
 from blender_core.cli.records import Answered, TwoAnswers
 from blender_core.cli.results import Results, ResultsFile, Screen
+from blender_core.cli.rows import Row
 from blender_core.data.lines import not_blank
 from blender_core.errors import BlenderError, InputError, describe, message_of
 from blender_core.json_values import parsed
@@ -151,7 +152,7 @@ class Wanted:
         if self.resume and self.force:
             raise InputError("--resume keeps what is there, --force overwrites it")
 
-    def results(self, given: Given, fields: frozenset[str]) -> Results:
+    def results(self, given: Given, row: type[Row]) -> Results:
         """What takes the results.
 
         Raises:
@@ -162,22 +163,20 @@ class Wanted:
         source = Path(given.file) if given.file not in (None, STDIN) else None
         return ResultsFile(
             self.output,
-            fields | {"line", "task"},
+            row,
             source=source,
             resume=self.resume,
             force=self.force,
         )
 
 
-def work(
-    given: Given, wanted: Wanted, fields: frozenset[str], load: Callable[[], Verb[Answer]]
-) -> None:
+def work(given: Given, wanted: Wanted, row: type[Row], load: Callable[[], Verb[Answer]]) -> None:
     """Answer all records.
 
     Args:
         given: where they come from.
         wanted: where the results go.
-        fields: keys of a result, besides ``line``, ``id`` and ``matrix``.
+        row: what a result is.
         load: loads the models; called when files are known to be usable.
 
     Raises:
@@ -187,7 +186,7 @@ def work(
     """
     from tqdm import tqdm
 
-    results = wanted.results(given, fields)
+    results = wanted.results(given, row)
     with given.lines() as lines:
         verb = load()
         results.start()
@@ -195,7 +194,7 @@ def work(
         total = given.count() if show else None
         bar: tqdm[Any]
         with tqdm(total=total, unit="record", disable=not show, leave=False) as bar:
-            run = _Run(verb, results, bar)
+            run = _Run(verb, row, results, bar)
             try:
                 run.over(lines)
             except KeyboardInterrupt:
@@ -211,8 +210,11 @@ def work(
 class _Run(Generic[Answer]):
     """One pass over the records, and what has become of them."""
 
-    def __init__(self, verb: Verb[Answer], results: Results, bar: tqdm[Any]) -> None:
+    def __init__(
+        self, verb: Verb[Answer], row: type[Row], results: Results, bar: tqdm[Any]
+    ) -> None:
         self._verb = verb
+        self._row = row
         self._results = results
         self._bar = bar
         self.answered = 0
@@ -276,12 +278,12 @@ class _Run(Generic[Answer]):
             yield from self._answers([entry])
 
     def _add(self, entry: Entry, answer: Answer) -> None:
-        result: dict[str, Any] = {"line": entry.line, "task": self._fingerprint(entry)}
+        known: dict[str, Any] = {"line": entry.line, "task": self._fingerprint(entry)}
         if entry.id is not None:
-            result["id"] = entry.id
-        result |= self._verb.as_json(entry.task, answer)
+            known["id"] = entry.id
+        row = self._row(**known, **self._verb.as_json(entry.task, answer))
         title = f"line {entry.line}" if entry.id is None else str(entry.id)
-        self._results.add(result, lambda: self._verb.view(title, entry.task, answer))
+        self._results.add(row, lambda: self._verb.view(title, entry.task, answer))
         self.answered += 1
 
     def _fingerprint(self, entry: Entry) -> str:
