@@ -35,10 +35,9 @@ from recipes.small_pairs import figures_in, items_in, pairs_of, read
 WORK = Path("build/small")
 FOLDER = SHIPPED.with_name("pairranker-small")
 
-STEPS = 400
+STEPS = 300
 LEARNING_RATE = 5e-3
 WEIGHT_DECAY = 3e-2
-SPOILT_WEIGHT = 1.0
 
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
@@ -94,22 +93,16 @@ def fitted(
     told = head.told(torch.from_numpy(np.stack([figures[item] for item in items])), quality, fault)
     head.scale_to(told)
     places = {item: place for place, item in enumerate(items)}
-    every = [(pair, not place) for some in pairs for place, pair in enumerate(some)]
-    first, second = torch.tensor(
-        [[places[item] for item in items_of(pair.pair)] for pair, _ in every]
-    ).unbind(1)
-    preferences = torch.tensor([pair.preference for pair, _ in every])
-    judged = torch.tensor([float(is_judged) for _, is_judged in every])
-    weights = torch.where(judged > 0, 1.0, SPOILT_WEIGHT)
+    every = [pair for some in pairs for pair in some]
+    sides = [[places[item] for item in items_of(pair.pair)] for pair in every]
+    first, second = torch.tensor(sides).unbind(1)
+    preferences = torch.tensor([pair.preference for pair in every])
     optimizer = torch.optim.AdamW(head.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     plan = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):
         more, less = head(told)
-        # What is wrong with a spoilt answer shall not be learnt as what judges do not like.
-        worth = torch.where(judged > 0, more[first] - more[second], 0.0)
-        unlearnt = (more[first] - more[second]).detach()
-        worth = torch.where(judged > 0, worth, unlearnt) - less[first] + less[second]
-        loss = binary_cross_entropy_with_logits(worth, preferences, weights)
+        worth = more - less
+        loss = binary_cross_entropy_with_logits(worth[first] - worth[second], preferences)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -16,10 +16,12 @@ _LEAST_FAULT = 1e-6
 
 
 class SmallHead(nn.Module):
-    """``worth = (quality + a) - softplus(fault + b)``, with a and b from figures.
+    """``worth = quality - softplus(fault + b)``, with b from the language model's figures.
 
-    Quality and fault are those of the mini ranker (`WorthHead`), fault before the softplus. What
-    is learnt beside them begins at zero: an untrained head changes nothing.
+    Quality and fault are those of the mini ranker (`WorthHead`), fault before the softplus.
+    Quality stays as it is: what judges prefer among good answers is not learnt better from the few
+    that a language model has read, as was tried. What is learnt begins at zero: an untrained head
+    changes nothing.
 
     Args:
         width: of the layer between.
@@ -35,7 +37,12 @@ class SmallHead(nn.Module):
         self.width = width
         self.register_buffer("mean", torch.zeros(told))
         self.register_buffer("scale", torch.ones(told))
-        self.for_quality, self.for_fault = (_network(told, width, drop_out) for _ in range(2))
+        last = nn.Linear(width, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.correction = nn.Sequential(
+            nn.Linear(told, width), nn.GELU(), nn.Dropout(drop_out), last
+        )
 
     def scale_to(self, told: Tensor) -> None:
         """Take mean and deviation of what `told` returns as what is usual."""
@@ -59,12 +66,4 @@ class SmallHead(nn.Module):
         """Quality and the weight of the fault, float32[n] each; worth is their difference."""
         usual = ((told - self.mean) / self.scale).clamp(-_CLIP, _CLIP)
         quality, fault = told[:, -2], told[:, -1]
-        quality = quality + self.for_quality(usual).squeeze(1)
-        return quality, nn.functional.softplus(fault + self.for_fault(usual).squeeze(1))
-
-
-def _network(size: int, width: int, drop_out: float) -> nn.Sequential:
-    last = nn.Linear(width, 1)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Dropout(drop_out), last)
+        return quality, nn.functional.softplus(fault + self.correction(usual).squeeze(1))
