@@ -102,7 +102,7 @@ def _convert(file: Path, to: Path) -> None:
 
 def _read(folder: Path, header: GgufHeader, file: Path) -> tuple[Any, Any, Any]:
     """Config, model and tokenizer of ``model.gguf`` in a folder, as transformers makes them."""
-    from transformers import (
+    from blender_core.models.transformers_parts import (
         MODEL_FOR_CAUSAL_LM_MAPPING,
         AutoConfig,
         AutoModelForCausalLM,

@@ -46,7 +46,7 @@ def load(
     weights = {
         name: weight for name, weight in read_weights(folder).items() if not name.endswith(_BUFFER)
     }
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+    from blender_core.models.transformers_parts import MODEL_FOR_CAUSAL_LM_MAPPING
 
     network = filled_model(MODEL_FOR_CAUSAL_LM_MAPPING, config, weights, folder, dtype)
     tokenizer = vocabulary_in(folder)

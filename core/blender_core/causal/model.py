@@ -188,7 +188,7 @@ class CausalModel:
         """Of each layer what later tokens attend to, [1, heads, tokens, size of a head] each."""
         if not ids:
             return []
-        from transformers import DynamicCache
+        from blender_core.models.transformers_parts import DynamicCache
 
         cache = DynamicCache()
         self._forward(torch.tensor([ids]), cache, logits_to_keep=1)
@@ -204,7 +204,7 @@ class CausalModel:
         prefix: list[tuple[torch.Tensor, torch.Tensor]],
         layers: Sequence[int],
     ) -> list[tuple[int, Reading]]:
-        from transformers import DynamicCache
+        from blender_core.models.transformers_parts import DynamicCache
 
         cache = DynamicCache()
         for layer, pair in enumerate(prefix):

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from os import PathLike
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from blender_core.comparison.checkpoints.own import write_own
 from blender_core.comparison.encoding import Limits, Markers, PairEncoder, Row
 from blender_core.comparison.pair_model import PairModel
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.forking import Turn
 from blender_core.models.batching import pack
 from blender_core.models.building import bare_encoder, built, encoder_config
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
@@ -72,7 +72,7 @@ class CrossEncoder:
             inference=True,
         )
         # Concurrent callers take turns: batches side by side only compete for cores and memory.
-        self._turn = Lock()
+        self._turn = Turn()
 
     @classmethod
     def from_pretrained(

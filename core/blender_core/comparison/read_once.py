@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from blender_core.candidates import Pair
 from blender_core.comparison.late.reading import Item
 from blender_core.comparison.nonanswers import shown
 from blender_core.errors import ModelOutputError
+from blender_core.forking import Turn
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
 
 __all__ = ["ByWorth", "ReadOnceComparator", "items_of"]
@@ -53,7 +53,7 @@ class ReadOnceComparator(ABC, Generic[Known]):
         self.dtype = pick_dtype(dtype, self.device)
         self.max_batch_tokens = pick_batch_tokens(max_batch_tokens, self.device)
         # Concurrent callers take turns: batches side by side only compete for cores and memory.
-        self._turn = Lock()
+        self._turn = Turn()
         self._known: dict[Item, Known] = {}
         self._sessions = 0
         self._most = remembered

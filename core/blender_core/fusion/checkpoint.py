@@ -28,7 +28,9 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
         CheckpointError: the folder holds none, a file is broken, or weights are missing, left
             over or of another shape.
     """
-    from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+    from blender_core.models.transformers_parts import (
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    )
 
     config = transformers_config(read_json(folder / "config.json"), folder)
     model = filled_model(
@@ -45,7 +47,7 @@ def generation_config(file: Path) -> Any:
     Raises:
         CheckpointError: a key has an impossible value.
     """
-    from transformers import GenerationConfig
+    from blender_core.models.transformers_parts import GenerationConfig
 
     told = held_to(Generation, read_json(file), file)
     try:

@@ -242,7 +242,7 @@ class GenFuser(Fuser):
 
     def _options(self, generation: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Tokens of an answer, and the options of `generate`, checked."""
-        from transformers import GenerationConfig
+        from blender_core.models.transformers_parts import GenerationConfig
 
         asked = dict(generation)
         answer_length = self._answer_length(asked.pop("candidate_max_length", None))

@@ -66,8 +66,7 @@ def bare_encoder(config: Any, where: Path) -> Any:
     Raises:
         CheckpointError: transformers has no such encoder, or a value is unusable.
     """
-    from transformers import AutoModel
-    from transformers.initialization import no_init_weights
+    from blender_core.models.transformers_parts import AutoModel, no_init_weights
 
     try:
         with no_init_weights():  # random ones take seconds for a large model

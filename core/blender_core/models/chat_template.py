@@ -49,7 +49,7 @@ def chat_template(folder: Path) -> Template | None:
     source = _template_source(folder)
     if source is None:
         return None
-    from transformers.utils.chat_template_utils import render_jinja_template
+    from blender_core.models.transformers_parts import render_jinja_template
 
     conversation = [
         {"role": "user", "content": _BLANK + _QUESTION + _BLANK},

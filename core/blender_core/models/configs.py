@@ -110,7 +110,7 @@ def _architecture(content: Mapping[str, Any], where: Path) -> Any:
             f"{where / 'config.json'}: 'model_type' is {name!r:.80}, none of the text models that "
             "are read (TEXT_ARCHITECTURES in blender_core.models.configs)"
         )
-    from transformers import CONFIG_MAPPING, __version__
+    from blender_core.models.transformers_parts import CONFIG_MAPPING, __version__
 
     if name not in CONFIG_MAPPING:
         raise CheckpointError(

@@ -71,8 +71,12 @@ def resolve(
             f"{name}: no such folder, and no hub id ('owner/name', "
             "such as google-bert/bert-base-uncased) either"
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from blender_core.models.transformers_parts import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        snapshot_download,
+    )
 
     def download(patterns: list[str]) -> Path:
         return Path(

@@ -43,7 +43,7 @@ def vocabulary_in(folder: Path) -> Tokenizer:
         return _WHOLE[file.name](file)
     if not has_vocabulary(folder):
         raise CheckpointError(f"{folder}: no tokenizer; expected {' or '.join(VOCABULARIES)}")
-    from transformers import AutoTokenizer
+    from blender_core.models.transformers_parts import AutoTokenizer
 
     config = transformers_config(read_json(folder / "config.json"), folder)
     failed = (

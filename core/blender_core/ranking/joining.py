@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, get_args
 from weakref import WeakValueDictionary
 
 from blender_core.errors import InputError, ModelOutputError
+from blender_core.forking import Turn, renew_in_children
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.wrapper import Method, RankerWrapper
 
@@ -39,12 +40,21 @@ class JoiningRanker(RankerWrapper):
 
     def __init__(self, ranker: Ranker) -> None:
         super().__init__(ranker)
-        self._lock = Lock()
+        self._lock = Turn()
         self._requests: list[_Request] = []
         self._at_work = False
+        renew_in_children(self)
 
     def __deepcopy__(self, memo: object) -> JoiningRanker:
         return self  # a copy of what uses it shares batches with it
+
+    def __reduce__(self) -> tuple[Callable[[Ranker], Ranker], tuple[Ranker]]:
+        return joined, (self.ranker,)
+
+    def in_child(self) -> None:
+        """Nobody is at work here, and nobody waits."""
+        self._requests = []
+        self._at_work = False
 
     @property
     def waits(self) -> bool:
@@ -106,7 +116,7 @@ class JoiningRanker(RankerWrapper):
 _joined: WeakValueDictionary[int, JoiningRanker] = WeakValueDictionary()
 """By the `id` of the ranker, which its joining one keeps alive; gone when nobody is using it."""
 
-_lock = Lock()
+_lock = Turn()
 
 
 def joined(ranker: Ranker) -> Ranker:

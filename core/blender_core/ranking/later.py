@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Lock, Thread
+from concurrent.futures import Future, wait
+from functools import cache
+from threading import Thread, current_thread
 from typing import Any
 
+from blender_core.forking import Turn, await_before_forks
 from blender_core.ranking.joining import joined
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.wrapper import Method, RankerWrapper
 
-__all__ = ["LaterRanker", "Once"]
+__all__ = ["LaterRanker", "Once", "once"]
 
 
 class Once:
@@ -25,11 +27,22 @@ class Once:
 
     def __init__(self, load: Callable[[], Ranker]) -> None:
         self._load = load
-        self._lock = Lock()
+        self._lock = Turn()
         self._loading: Future[Ranker] | None = None
+        self._thread: Thread | None = None
+        await_before_forks(self)
 
     def __deepcopy__(self, memo: object) -> Once:
         return self  # a copy of what uses it uses the same
+
+    def __reduce__(self) -> tuple[Callable[[Callable[[], Ranker]], Once], tuple[Any]]:
+        return once, (self._load,)
+
+    def before_fork(self) -> None:
+        """Wait until it is loaded: the child has no thread that would go on."""
+        loading = self._loading
+        if loading is not None and current_thread() is not self._thread:
+            wait([loading])
 
     def begin(self) -> Future[Ranker]:
         """Begin to load it, if nobody has yet; the future says when it is there."""
@@ -38,7 +51,10 @@ class Once:
             if loading is not None and not (loading.done() and loading.exception()):
                 return loading
             loading = self._loading = Future()
-        Thread(target=self._work, args=(loading,), name="blended-llm-load", daemon=True).start()
+            self._thread = Thread(
+                target=self._work, args=(loading,), name="blended-llm-load", daemon=True
+            )
+        self._thread.start()
         return loading
 
     def _work(self, loading: Future[Ranker]) -> None:
@@ -46,6 +62,12 @@ class Once:
             loading.set_result(self._load())
         except BaseException as error:  # noqa: BLE001 - raised where the ranker is waited for
             loading.set_exception(error)
+
+
+@cache
+def once(load: Callable[[], Ranker]) -> Once:
+    """The same one for the same function: also for a copy that comes out of a pickle."""
+    return Once(load)
 
 
 class LaterRanker(RankerWrapper):

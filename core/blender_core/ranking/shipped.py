@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from blender_core.ranking.joining import joined
-from blender_core.ranking.later import LaterRanker, Once
+from blender_core.ranking.later import LaterRanker, once
 from blender_core.ranking.ranker import Ranker
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def _load_response_ranker() -> Ranker:
     return JointRanker(parts, calibrator=joint.calibrator)
 
 
-_pair_ranker = Once(_load_pair_ranker)
-_joint_ranker = Once(_load_joint_ranker)
-_passage_ranker = Once(_load_passage_ranker)
-_response_ranker = Once(_load_response_ranker)
+_pair_ranker = once(_load_pair_ranker)
+_joint_ranker = once(_load_joint_ranker)
+_passage_ranker = once(_load_passage_ranker)
+_response_ranker = once(_load_response_ranker)
 
 
 def shared(

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
@@ -21,6 +20,7 @@ from blender_core.comparison.pointwise.rows import PairRows
 from blender_core.comparison.pointwise.templates import TemplateRows
 from blender_core.errors import CheckpointError
 from blender_core.models.chat_template import chat_template, tokenizer_settings
+from blender_core.models.transformers_parts import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 __all__ = ["ClassificationScorer"]
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
-from transformers import MODEL_MAPPING
 
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
@@ -22,6 +21,7 @@ from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.rows import Frame, check_room
 from blender_core.errors import CheckpointError
 from blender_core.models.files import told_by
+from blender_core.models.transformers_parts import MODEL_MAPPING
 
 __all__ = ["SimCLSScorer"]
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from transformers import MODEL_MAPPING
 
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
@@ -22,6 +21,7 @@ from blender_core.comparison.pointwise.model_scorer import ModelScorer, computed
 from blender_core.comparison.pointwise.templates import TemplateRows
 from blender_core.models.chat_template import Template
 from blender_core.models.files import tensors_into
+from blender_core.models.transformers_parts import MODEL_MAPPING
 from blender_core.models.vocabulary import has_vocabulary
 
 __all__ = ["ValueHeadScorer", "starling_rm", "ultra_rm"]
