@@ -101,6 +101,11 @@ def describe(error: BaseException) -> str:
     return name if message == name else f"{name}: {message}"
 
 
+def reason(error: BaseException) -> str:
+    """What to tell people: an error of ours is a sentence, another one needs its type's name."""
+    return message_of(error) if isinstance(error, BlenderError) else describe(error)
+
+
 def message_of(error: BaseException) -> str:
     """What an exception says; its type's name where it says nothing, or where asking it raises."""
     try:

@@ -25,8 +25,9 @@ from blender_core.cli.records import Answered, TwoAnswers
 from blender_core.cli.results import Results, ResultsFile, Screen
 from blender_core.cli.rows import Row
 from blender_core.data.lines import not_blank
-from blender_core.errors import BlenderError, InputError, describe, message_of
+from blender_core.errors import InputError, reason
 from blender_core.json_values import parsed
+from blender_core.together import together
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -263,19 +264,17 @@ class _Run(Generic[Answer]):
                 yield entry
 
     def _answers(self, window: Sequence[Entry]) -> Iterator[tuple[Entry, Answer]]:
-        try:
-            answers = self._verb.answer([entry.task for entry in window])
-        except ImportError:
-            raise  # something is not installed: no record can do without it
-        except Exception as error:  # noqa: BLE001  (a model's failure costs the records it is about)
-            if len(window) == 1:
-                self._failed(window[0].line, error)
-                return
-        else:
-            yield from zip(window, answers, strict=True)
-            return
-        for entry in window:
-            yield from self._answers([entry])
+        # Something that is not installed is fatal: no record can do without it.
+        answers = together(
+            window,
+            lambda entries: self._verb.answer([entry.task for entry in entries]),
+            fatal=(ImportError,),
+        )
+        for entry, answer in zip(window, answers, strict=True):
+            if isinstance(answer, Exception):
+                self._failed(entry.line, answer)
+            else:
+                yield entry, answer
 
     def _add(self, entry: Entry, answer: Answer) -> None:
         known: dict[str, Any] = {"line": entry.line, "task": self._fingerprint(entry)}
@@ -294,6 +293,5 @@ class _Run(Generic[Answer]):
         return entry.fingerprint([*self._verb.settings, *who])
 
     def _failed(self, line: int, error: Exception) -> None:
-        reason = message_of(error) if isinstance(error, BlenderError) else describe(error)
-        say(f"line {line}: {reason}")
+        say(f"line {line}: {reason(error)}")
         self.failures += 1

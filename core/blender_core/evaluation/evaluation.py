@@ -25,7 +25,7 @@ from blender_core.evaluation.kept import (
 from blender_core.evaluation.known_ranker import KnownRanker
 from blender_core.evaluation.report import Report
 from blender_core.evaluation.selections import Selection, Table
-from blender_core.evaluation.store import Failures, Store, key_of
+from blender_core.evaluation.store import Store, key_of
 from blender_core.evaluation.truth import Truth, truth_by, truth_of
 from blender_core.evaluation.wanted import STORED, Evaluation, MetricWanted
 
@@ -261,7 +261,7 @@ class _Run:
         check: Callable[[Any, Any], object],
         window: int = 64,
     ) -> list[Any]:
-        failures: Failures = []
+        failures: list[str] = []
         bar = None if self.wanted.progress is None else self.wanted.progress(title, len(items))
         try:
             values = self.store.all(

@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from blender_core.data.lines import as_line
-from blender_core.errors import BlenderError, InputError, NotSavedError, describe, message_of
+from blender_core.errors import InputError, NotSavedError, message_of, reason
 from blender_core.json_values import parsed
+from blender_core.together import together
 from blender_core.writing import check_target
 
-__all__ = ["Failures", "Store", "key_of", "state_of"]
+__all__ = ["Store", "key_of", "state_of"]
 
 Item = TypeVar("Item")
-
-Failures = list[str]
-"""What went wrong with single records, in words."""
 
 _TABLE = (
     "CREATE TABLE results (place INTEGER PRIMARY KEY, worker TEXT, about TEXT, value BLOB, "
@@ -92,7 +90,7 @@ class Store:
         *,
         check: Callable[[Item, Any], object] | None = None,
         window: int = 64,
-        failures: Failures | None = None,
+        failures: list[str],
         progress: Callable[[int], object] = lambda _: None,
     ) -> list[Any]:
         """A worker's results for all items, those that are not known computed window by window.
@@ -106,7 +104,7 @@ class Store:
             check: raises `InputError` for a value, read from the file, that no worker of this
                 kind finds for the item.
             window: items computed together, and lost together if the machine stops.
-            failures: is told what went wrong.
+            failures: takes what went wrong, in words.
             progress: is told how many more items are done.
 
         Returns:
@@ -123,9 +121,13 @@ class Store:
         keys = list(todo)
         for start in range(0, len(keys), window):
             part = keys[start : start + window]
-            found = {
-                key: as_line(value) for key, value in self._computed(part, todo, compute, failures)
-            }
+            found = {}
+            values = together([todo[key] for key in part], compute, fatal=(ImportError,))
+            for key, value in zip(part, values, strict=True):
+                if isinstance(value, Exception):
+                    failures.append(reason(value))
+                else:
+                    found[key] = as_line(value)
             self._write(by, found)
             known |= {key: parsed(line) for key, line in found.items()}
             progress(len(part))
@@ -161,27 +163,6 @@ class Store:
                 )
         except sqlite3.Error as error:
             raise NotSavedError(f"{self.path} cannot be written: {error}") from None
-
-    def _computed(
-        self,
-        keys: Sequence[str],
-        items: dict[str, Item],
-        compute: Callable[[Sequence[Item]], Iterable[Any]],
-        failures: Failures | None,
-    ) -> list[tuple[str, Any]]:
-        try:
-            values = list(compute([items[key] for key in keys]))
-        except ImportError:
-            raise  # something is not installed: no record can do without it
-        except Exception as error:  # noqa: BLE001  (a model's failure costs what it is about)
-            if len(keys) == 1:
-                if failures is not None:
-                    known = isinstance(error, BlenderError)
-                    failures.append(message_of(error) if known else describe(error))
-                return []
-        else:
-            return list(zip(keys, values, strict=True))
-        return [pair for key in keys for pair in self._computed([key], items, compute, failures)]
 
 
 def _made(path: Path | None) -> sqlite3.Connection:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from threading import Thread
 from typing import Any, get_args
 from weakref import WeakValueDictionary
@@ -14,6 +16,7 @@ from blender_core.errors import InputError, ModelOutputError
 from blender_core.forking import Turn, renew_in_children
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.wrapper import Method, RankerWrapper
+from blender_core.together import together
 
 __all__ = ["JoiningRanker", "joined"]
 
@@ -88,29 +91,27 @@ class JoiningRanker(RankerWrapper):
             for method in get_args(Method):
                 self._answer(method, [r for r in wanted if r.method == method])
 
-    def _answer(self, method: Method, requests: list[_Request]) -> None:
-        if not requests:
-            return
+    def _answer(self, method: Method, requests: Sequence[_Request]) -> None:
+        # One caller's failure is not the others': where the joint call fails, each has its own.
+        results = together(requests, partial(self._results, method))
         try:
-            results = self._results(method, [item for r in requests for item in r.items])
+            for request, result in zip(requests, results, strict=True):
+                if isinstance(result, Exception):
+                    request.reply.set_exception(result)
+                else:
+                    request.reply.set_result(result)
         except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
-            if len(requests) == 1:
-                requests[0].reply.set_exception(error)
-                return
-            # One caller's failure is not the others': each gets its own answer.
             for request in requests:
-                self._answer(method, [request])
-            return
-        for request in requests:
-            count = len(request.items)
-            request.reply.set_result(results[:count])
-            results = results[count:]
+                if not request.reply.done():
+                    request.reply.set_exception(error)
 
-    def _results(self, method: Method, items: list[Any]) -> list[Any]:
+    def _results(self, method: Method, requests: Sequence[_Request]) -> Iterator[list[Any]]:
+        items = [item for request in requests for item in request.items]
         results = list(getattr(self.ranker, method)(items))
         if len(results) != len(items):
             raise ModelOutputError(f"the ranker gave {len(results)} results for {len(items)} items")
-        return results
+        left = iter(results)
+        return (list(islice(left, len(request.items))) for request in requests)
 
 
 _joined: WeakValueDictionary[int, JoiningRanker] = WeakValueDictionary()
