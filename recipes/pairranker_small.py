@@ -48,7 +48,7 @@ KEEP_MEMORY = {
 
 
 def main(
-    parts: Annotated[Path, typer.Argument(help="The folder of the training's parts.")],
+    parts: Annotated[Path, typer.Argument(help="The folder of parts.")] = Path("build/mini/parts"),
     records: Annotated[int, typer.Option(help="How many are read.")] = 1000,
     threads: Annotated[int, typer.Option(help="Of the processor.")] = 1,
 ) -> None:

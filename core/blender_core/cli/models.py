@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from blender_core.candidates import Task
 from blender_core.cli.messages import shows_progress
 from blender_core.cli.options import DEFAULT_RANKER, Loading
+from blender_core.comparison.loading import SHIPPED, SHIPPED_RANKERS
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
 
@@ -31,7 +32,7 @@ def is_pairwise(name: str, loading: Loading) -> bool:
     """Whether `--ranker` names one that has a schedule and an aggregation."""
     if name in (DEFAULT_RANKER, _PASSAGES) or is_consensus(name) or name.startswith(_STYLE):
         return False
-    return name == _SHIPPED or _is_pairwise_checkpoint(name, loading)
+    return name in SHIPPED_RANKERS or _is_pairwise_checkpoint(name, loading)
 
 
 def load_ranker(
@@ -44,7 +45,7 @@ def load_ranker(
     """The ranker of that name.
 
     Args:
-        name: ``"default"``, ``"mini"``, ``"passages"``, ``"consensus"``,
+        name: ``"default"``, ``"mini"``, ``"small"``, ``"passages"``, ``"consensus"``,
             ``"consensus:SIMILARITY"``, ``"consensus:FOLDER"`` of an encoder of sentences,
             ``"style:FILE"`` of records, a hub id or a folder.
         loading: how a model is loaded.
@@ -71,7 +72,6 @@ def load_ranker(
         _only_pairwise(name, schedule, aggregation)
         return _of_passages(loading)
     show_bars(loading)
-    from blender_core.comparison.loading import SHIPPED
     from blender_core.ranking.pair_ranker import PairRanker
 
     if name == DEFAULT_RANKER:
@@ -81,7 +81,7 @@ def load_ranker(
         return JointRanker.with_consensus(PairRanker.from_pretrained(SHIPPED, **_access(loading)))
     if is_pairwise(name, loading):
         return PairRanker.from_pretrained(
-            SHIPPED if name == _SHIPPED else name,
+            SHIPPED_RANKERS.get(name, name),
             **_access(loading),
             schedule=plan,
             aggregation=scoring,

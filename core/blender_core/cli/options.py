@@ -57,6 +57,7 @@ Ranker = Annotated[
     str,
     typer.Option(
         help="'default' (the model in the package, and consensus), 'mini' (that model alone), "
+        "'small' (that model, corrected by SmolLM2 of the extra local), "
         "'passages' (relevance of what a retriever found), 'consensus' (no model), "
         "'consensus:SIMILARITY', or the hub id or folder of a pairwise ranker or a reward model.",
         rich_help_panel=_MODELS,

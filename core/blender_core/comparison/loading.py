@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from blender_core.belief.calibrator import Calibrator
     from blender_core.comparison.comparator import StreamingComparator
 
-__all__ = ["SHIPPED", "load_calibrator", "load_comparator"]
+__all__ = ["SHIPPED", "SHIPPED_RANKERS", "load_calibrator", "load_comparator"]
 
 SHIPPED = Path(__file__).with_name("shipped") / "pairranker-mini"
 """The folder of the checkpoint that comes with the package."""
+
+SHIPPED_RANKERS = {"mini": SHIPPED, "small": SHIPPED.with_name("pairranker-small")}
+"""Folders of the pairwise rankers in the package, by name; ``small`` takes a language model."""
 
 
 def load_comparator(

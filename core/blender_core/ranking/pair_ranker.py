@@ -38,7 +38,9 @@ class PairRanker(Ranker):
     Args:
         comparator: anything with ``logits(pairs) -> float32[n]``; None or ``"mini"`` takes the
             model that comes with the package, ``pairranker-mini``: no download, made for a CPU.
-            Where there are more than two answers, `JointRanker` adds what they agree on.
+            ``"small"`` has SmolLM2 read the answers, too: it sees more faults, and is slower. It
+            needs the extra ``local``. Where there are more than two answers, `JointRanker` adds
+            what they agree on.
         schedule: default of `rank`: which pairs are asked, by name or a `Schedule`.
         aggregation: default of `rank`: how the matrix becomes scores, by name or a function.
         calibrator: what makes probabilities of its margins; None with the shipped model takes
@@ -46,6 +48,7 @@ class PairRanker(Ranker):
 
     Raises:
         InputError: unknown schedule or aggregation, or the comparator has no ``logits``.
+        MissingExtraError: what ``"small"`` needs is not installed.
 
     >>> from blender_core.testing import ScriptedComparator
     >>> ranker = PairRanker(ScriptedComparator({"yes": 1.0, "no": -1.0}))
@@ -57,23 +60,24 @@ class PairRanker(Ranker):
 
     def __init__(
         self,
-        comparator: Comparator | Literal["mini"] | None = None,
+        comparator: Comparator | Literal["mini", "small"] | None = None,
         *,
         schedule: str | Schedule = "full",
         aggregation: str | Aggregation = "max_logits",
         calibrator: Calibrator | None = None,
     ) -> None:
-        if comparator is None or comparator == "mini":
+        if comparator is None or isinstance(comparator, str):
             from blender_core.belief.calibrator import Calibrator
-            from blender_core.comparison.loading import SHIPPED, load_comparator
+            from blender_core.comparison.loading import SHIPPED_RANKERS, load_comparator
 
-            comparator = load_comparator(SHIPPED)
-            calibrator = calibrator or Calibrator.load(SHIPPED)
-        if isinstance(comparator, str):
-            raise InputError(
-                f"{comparator!r} is no ranker in this package, 'mini' is. "
-                "To load a checkpoint use PairRanker.from_pretrained(...)"
-            )
+            folder = SHIPPED_RANKERS.get(comparator or "mini")
+            if folder is None:
+                raise InputError(
+                    f"{comparator!r} is no ranker in this package, 'mini' and 'small' are. "
+                    "To load a checkpoint use PairRanker.from_pretrained(...)"
+                )
+            comparator = load_comparator(folder)
+            calibrator = calibrator or Calibrator.load(folder)
         if not callable(getattr(comparator, "logits", None)):
             raise InputError(
                 f"a comparator has logits(pairs); {type(comparator).__name__} has not. "
