@@ -12,9 +12,10 @@ from blender_core.data.stats import LONGER
 from blender_core.evaluation.figures import Bootstrap, Figure, Ratio
 from blender_core.evaluation.ranks import kendall_tau
 from blender_core.evaluation.truth import Truth
+from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import margins
 
-__all__ = ["AGREEMENT", "Scored", "agreement", "contributions", "expected"]
+__all__ = ["AGREEMENT", "SUMS", "Scored", "agreement", "contributions", "expected"]
 
 AGREEMENT: Mapping[str, str] = {
     "accuracy": "pairs",
@@ -25,6 +26,9 @@ AGREEMENT: Mapping[str, str] = {
     "position_bias": "position bias",
 }
 """The figures, and their titles."""
+
+SUMS = 14
+"""How many numbers a record adds to: above and below the line, by turns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +43,11 @@ class Scored:
 
     ranks: NDArray[np.float64]
     matrix: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, ranking: Ranking) -> Scored:
+        """From a ranking."""
+        return cls(np.array(ranking.ranks, dtype=np.float64), ranking.matrix.astype(np.float64))
 
     @property
     def pick(self) -> NDArray[np.float64]:
@@ -58,7 +67,7 @@ def contributions(texts: Sequence[str], truth: Truth, ranking: Scored) -> NDArra
     Pairs on which the judge sees a tie are left out. A pair on which the ranking is undecided
     counts half. Where the two were not compared directly, their ranks decide.
     """
-    sums = np.zeros((7, 2))
+    sums = np.zeros((SUMS // 2, 2))
     by_rank = ranking.ranks[None, :] - ranking.ranks[:, None]
     margin = margins(ranking.matrix)
     points = (np.sign(np.where(np.isnan(margin), by_rank, margin)) + 1.0) / 2.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictStr, ValidationError
 
 from blender_core.candidates import Task
@@ -13,7 +12,7 @@ from blender_core.errors import InputError
 from blender_core.outcomes import Ranking
 from blender_core.validation import sentences
 
-__all__ = ["check_blend", "check_numbers", "check_ranking", "matrix_of", "ranking_of", "value_of"]
+__all__ = ["check_blend", "check_numbers", "check_ranking", "ranking_of", "value_of"]
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -99,13 +98,7 @@ def ranking_of(task: Task, value: Any) -> Ranking:
         task.candidates,
         tuple(value["order"]),
         tuple(value["ranks"]),
-        tuple(np.nan if score is None else score for score in value["scores"]),
-        matrix_of(value).astype(np.float32),
+        tuple(np.array(value["scores"], dtype=np.float64).tolist()),
+        np.array(value["matrix"], dtype=np.float32),
         value["passes"],
     )
-
-
-def matrix_of(value: Any) -> NDArray[np.float64]:
-    """The matrix of a ranking's value."""
-    rows = [[np.nan if cell is None else cell for cell in row] for row in value["matrix"]]
-    return np.array(rows, dtype=np.float64)

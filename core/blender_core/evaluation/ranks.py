@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from blender_core.ranking.matrix import order_and_ranks
 
-__all__ = ["Correlation", "correlation", "kendall_tau", "ranks_of"]
+__all__ = ["Correlation", "by_chance", "correlation", "kendall_tau", "ranks_of"]
 
 
 def ranks_of(scores: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,6 +91,22 @@ def correlation(
         pearson_in_record=_mean(within),
         records=len(footrules),
     )
+
+
+def by_chance(truth: Sequence[NDArray[np.float64]]) -> Correlation:
+    """What random rankings without ties have, on average over all of them."""
+    footrules, shares = [], []
+    for ranks in truth:
+        count = len(ranks)
+        if count < 2 or np.isnan(ranks).any():
+            continue
+        any_rank = np.arange(1, count + 1)
+        footrules.append(float(np.abs(any_rank[:, None] - ranks[None, :]).sum()) / count)
+        shares.append(footrules[-1] / (count**2 // 2))
+    if not footrules:
+        return Correlation(None, None, None, None, None, 0)
+    mean, share = float(np.mean(footrules)), float(np.mean(shares))
+    return Correlation(0.0, 0.0, mean, share, 0.0, len(footrules))
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -134,3 +134,7 @@ class Evaluation:
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     settings: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[str, int], Any] | None = None
+
+    def stored_as(self, name: str) -> str:
+        """The same only for the same ranker or blend with the same settings."""
+        return self.keys.get(name, name)
