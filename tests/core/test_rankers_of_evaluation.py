@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,9 @@ from transformers import AutoModel
 
 from blender_core import Task
 from blender_core.comparison.sentence_encoder import SentenceEncoder
-from blender_core.data.records import read_record
+from blender_core.data.records import as_value, read_record
 from blender_core.errors import InputError
-from blender_core.evaluation.style_ranker import StyleRanker
+from recipes.style_ranker import StyleRanker, main
 
 
 def record(number, better, worse):
@@ -30,6 +32,14 @@ def test_a_regression_on_style_learns_what_judges_like():
     assert ranking.order == (1, 0)
     assert ranking.matrix[0, 1] == -ranking.matrix[1, 0] < 0
     assert ranker.weights["bullets"] > 0
+
+
+def test_the_recipe_says_how_well_it_ranks(tmp_path, capsys):
+    for name in ("train.jsonl", "test.jsonl"):
+        lines = [as_value(record(k, "- one\n- two" + " w" * k, "one two")) for k in range(20)]
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    main(tmp_path / "train.jsonl", tmp_path / "test.jsonl")
+    assert "accuracy: 1.0" in capsys.readouterr().out
 
 
 def test_records_without_a_verdict_teach_nothing():

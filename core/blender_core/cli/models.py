@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["is_consensus", "is_pairwise", "load_fuser", "load_ranker", "show_bars"]
 
 _CONSENSUS = "consensus"
-_STYLE = "style:"
 _SHIPPED = "mini"
 _PASSAGES = "passages"
 
@@ -30,7 +29,7 @@ def is_consensus(name: str) -> bool:
 
 def is_pairwise(name: str, loading: Loading) -> bool:
     """Whether `--ranker` names one that has a schedule and an aggregation."""
-    if name in (DEFAULT_RANKER, _PASSAGES) or is_consensus(name) or name.startswith(_STYLE):
+    if name in (DEFAULT_RANKER, _PASSAGES) or is_consensus(name):
         return False
     return name in SHIPPED_RANKERS or _is_pairwise_checkpoint(name, loading)
 
@@ -46,8 +45,8 @@ def load_ranker(
 
     Args:
         name: ``"default"``, ``"mini"``, ``"small"``, ``"passages"``, ``"consensus"``,
-            ``"consensus:SIMILARITY"``, ``"consensus:FOLDER"`` of an encoder of sentences,
-            ``"style:FILE"`` of records, a hub id or a folder.
+            ``"consensus:SIMILARITY"``, ``"consensus:FOLDER"`` of an encoder of sentences, a
+            hub id or a folder.
         loading: how a model is loaded.
         schedule: of a pairwise ranker; None takes its default.
         aggregation: likewise.
@@ -65,9 +64,6 @@ def load_ranker(
     if is_consensus(name):
         _only_pairwise(name, schedule, aggregation)
         return _consensus(name.partition(":")[2], loading)
-    if name.startswith(_STYLE):
-        _only_pairwise(name, schedule, aggregation)
-        return _by_style(name.removeprefix(_STYLE))
     if name == _PASSAGES:
         _only_pairwise(name, schedule, aggregation)
         return _of_passages(loading)
@@ -167,15 +163,6 @@ def _of_passages(loading: Loading) -> Ranker:
         device=loading.device, dtype=loading.dtype, max_batch_tokens=loading.max_batch_tokens
     )
     return PassageRanker(encoder)
-
-
-def _by_style(file: str) -> Ranker:
-    from pathlib import Path
-
-    from blender_core.data.files import read_records
-    from blender_core.evaluation.style_ranker import StyleRanker
-
-    return StyleRanker(read_records(Path(file)))
 
 
 def _is_pairwise_checkpoint(name: str, loading: Loading) -> bool:

@@ -1,4 +1,9 @@
-"""A logistic regression on how answers are written: the floor under any model."""
+"""A logistic regression on how answers are written: the floor under any model.
+
+Learns from records with judgements, and says how well it ranks others::
+
+    python -m recipes.style_ranker TRAIN.jsonl TEST.jsonl
+"""
 
 from __future__ import annotations
 
@@ -7,15 +12,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
+import typer
 
 from blender_core.candidates import Pair, Task, checked_all
 from blender_core.comparison.late.regression import style_regression
 from blender_core.comparison.late.style import STYLE
+from blender_core.data.files import read_records
 from blender_core.data.records import Record
 from blender_core.data.stats import LONGER
 from blender_core.errors import InputError
+from blender_core.evaluation.evaluation import evaluate
+from blender_core.evaluation.wanted import Evaluation
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import order_and_ranks
 from blender_core.ranking.ranker import Ranker
@@ -109,3 +119,17 @@ def _balanced(lessons: Sequence[_Lesson]) -> list[float]:
         return (mine + other) / (2.0 * mine) if one.favours and other else 1.0
 
     return [weight(one) for one in lessons]
+
+
+def main(train: Path, test: Path) -> None:
+    """Print what the regression finds, and how far it agrees with the judge."""
+    ranker = StyleRanker(read_records(train))
+    report = evaluate(read_records(test), Evaluation(rankers={"style": ranker}))
+    for name, weight in ranker.weights.items():
+        typer.echo(f"{name}: {weight:+.3f}")
+    for name, figure in report.agreement["all"]["style"].items():
+        typer.echo(f"{name}: {figure.value}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
