@@ -19,6 +19,7 @@ from blender_core.prompting.judge import (
     letter_logit,
 )
 from blender_core.threads import in_own_thread
+from llamaindex_blender.handlers import hand_on
 from llamaindex_blender.llm_fuser import check_variables
 from llamaindex_blender.sync_only import is_sync_only
 
@@ -79,6 +80,7 @@ class LLMComparator(Judge):
         Raises:
             ValueError: the LLM gave no verdict.
         """
+        hand_on(self.llm)
         blocks = judge_blocks(pair, structured=self.structured)
         if self.structured:
             # A copy: LlamaIndex writes the schema into the prompt that it is given.
@@ -90,6 +92,7 @@ class LLMComparator(Judge):
         """Like `judge`, without blocking the event loop."""
         if is_sync_only(self.llm):
             return await in_own_thread(self.judge)(pair)
+        hand_on(self.llm)
         blocks = judge_blocks(pair, structured=self.structured)
         if self.structured:
             prompt = deepcopy(self.prompt)

@@ -15,6 +15,7 @@ from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
 from blender_core.prompting.fusion import FUSION_INSTRUCTIONS, fusion_blocks
 from blender_core.threads import in_own_thread, in_thread
+from llamaindex_blender.handlers import hand_on
 from llamaindex_blender.sync_only import is_sync_only
 
 __all__ = ["FUSION_PROMPT", "LLMFuser", "check_variables"]
@@ -60,6 +61,7 @@ class LLMFuser(Fuser):
 
     def fuse_many(self, tasks: Sequence[Task]) -> list[str]:
         """Fuse the candidates of each task, given best first."""
+        hand_on(self.llm)
         return [
             self.llm.predict(self.prompt, **fusion_blocks(task.source, task.candidates))
             for task in tasks
@@ -69,6 +71,7 @@ class LLMFuser(Fuser):
         """Like `fuse_many`, without blocking the event loop."""
         if is_sync_only(self.llm):
             return await in_own_thread(self.fuse_many)(tasks)
+        hand_on(self.llm)
         return [
             await self.llm.apredict(self.prompt, **fusion_blocks(task.source, task.candidates))
             for task in tasks
@@ -76,6 +79,7 @@ class LLMFuser(Fuser):
 
     def stream(self, instruction: str, candidates: Answers) -> Iterator[str]:
         """Yield the fused text as the LLM writes it."""
+        hand_on(self.llm)
         task = Task(instruction, candidates)
         yield from self.llm.stream(self.prompt, **fusion_blocks(task.source, task.candidates))
 
@@ -85,6 +89,7 @@ class LLMFuser(Fuser):
             async for piece in in_thread(lambda: self.stream(instruction, candidates)):
                 yield piece
             return
+        hand_on(self.llm)
         task = Task(instruction, candidates)
         blocks = fusion_blocks(task.source, task.candidates)
         stream: Any = await self.llm.astream(self.prompt, **blocks)

@@ -45,6 +45,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
         schedule: str = "full",
         aggregation: str = "max_logits",
         min_margin: float | None = None,
+        empty_response: str | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> BlendedQueryEngine:
         """Make one engine of several.
@@ -64,6 +65,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
             schedule: which pairs are compared, for pairwise rankers.
             aggregation: how comparisons become scores, for pairwise rankers.
             min_margin: drops responses that the best one beats by more than this logit.
+            empty_response: the text where no engine found anything; None is LlamaIndex's own.
             callback_manager: LlamaIndex's.
 
         Raises:
@@ -95,6 +97,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
                 ranked=True,
                 streaming=streaming,
                 callback_manager=callback_manager,
+                empty_response=empty_response,
             ),
             callback_manager=callback_manager,
         )

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from llama_index.core.schema import NodeWithScore
+from llama_index.core.bridge.pydantic import Field
+from llama_index.core.schema import BaseNode, NodeWithScore
 from numpy.typing import NDArray
 
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import completed
 
-__all__ = ["ranked_nodes"]
+__all__ = ["RankedNode", "ranked_nodes"]
 
 _RANK = "blend_rank"
 _WIN_PROBABILITY = "blend_win_probability"
@@ -22,13 +23,23 @@ _RETRIEVAL_SCORE = "retrieval_score"
 """LlamaIndex's own name for it; where a node has one already, that one stays."""
 
 
+class RankedNode(NodeWithScore):
+    """A node that knows the ranking it comes from.
+
+    Attributes:
+        ranking: of all nodes, of which this is one. Not saved with the node.
+    """
+
+    ranking: Any = Field(default=None, exclude=True, repr=False, description="Of all nodes.")
+
+
 def ranked_nodes(
     nodes: list[NodeWithScore],
     ranking: Ranking,
     *,
     min_margin: float | None,
     keep_retrieval_score: bool,
-) -> Iterator[NodeWithScore]:
+) -> Iterator[RankedNode]:
     """The nodes, best first, but for those that the best one beats by more than `min_margin`."""
     matrix = completed(ranking.matrix).astype(np.float64)
     margins = (matrix - matrix.T) / 2.0  # [i, j]: by how much i beats j, both orders
@@ -44,7 +55,8 @@ def ranked_nodes(
         told: dict[str, Any] = {_RANK: ranking.ranks[place]}
         if len(nodes) > 1 and place not in ranking.left_out:
             told[_WIN_PROBABILITY] = chance
-        yield _told(nodes[place], told, score, keep_retrieval_score)
+        node = _told(nodes[place].node, nodes[place].score, told, keep_retrieval_score)
+        yield RankedNode(node=node, score=float(score), ranking=ranking)
 
 
 def _win_probability(ranking: Ranking, margins: NDArray[np.float64], place: int) -> float:
@@ -62,21 +74,19 @@ def _win_probability(ranking: Ranking, margins: NDArray[np.float64], place: int)
 
 
 def _told(
-    given: NodeWithScore, told: dict[str, Any], score: float, keep_retrieval_score: bool
-) -> NodeWithScore:
-    node = given.node
+    node: BaseNode, retrieval_score: float | None, told: dict[str, Any], keep_retrieval_score: bool
+) -> BaseNode:
     kept = {key: value for key, value in node.metadata.items() if key not in _OURS}
     hidden = [*_OURS]
-    is_retrieved = given.score is not None and _RANK not in node.metadata
+    is_retrieved = retrieval_score is not None and _RANK not in node.metadata
     if keep_retrieval_score and is_retrieved and _RETRIEVAL_SCORE not in kept:
-        told[_RETRIEVAL_SCORE] = given.score
+        told[_RETRIEVAL_SCORE] = retrieval_score
         hidden.append(_RETRIEVAL_SCORE)
     excluded = {
         name: [*(key for key in getattr(node, name) if key not in hidden), *hidden]
         for name in ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
     }
-    again = node.model_copy(update={"metadata": {**kept, **told}, **excluded})
-    return NodeWithScore(node=again, score=float(score))
+    return node.model_copy(update={"metadata": {**kept, **told}, **excluded})
 
 
 def _sigmoid(logit: float) -> float:

@@ -25,6 +25,7 @@ from typing_extensions import Self
 
 from blender_core.belief.member_prior import MemberPrior
 from blender_core.candidates import Candidate
+from blender_core.comparison.nonanswers import shown
 from blender_core.errors import InputError
 from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import aggregation_named
@@ -38,8 +39,9 @@ from blender_core.ranking.shipped import (
     shared_response_ranker,
     shipped_pair_ranker,
 )
+from llamaindex_blender.handlers import watched_by
 from llamaindex_blender.ranked_nodes import ranked_nodes
-from llamaindex_blender.responses import ResponseNode
+from llamaindex_blender.responses import ResponseNode, names_of
 
 __all__ = ["PairRankerRerank"]
 
@@ -172,7 +174,8 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = self._ranker_of(nodes).rank(reranking.query, self._texts(nodes))
+                with watched_by(self.callback_manager):
+                    ranking = self._ranker_of(nodes).rank(reranking.query, self._texts(nodes))
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -182,7 +185,9 @@ class PairRankerRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         with _reported(self, nodes, query_bundle) as reranking:
             if nodes:
-                ranking = await self._ranker_of(nodes).arank(reranking.query, self._texts(nodes))
+                ranker, texts = self._ranker_of(nodes), self._texts(nodes)
+                with watched_by(self.callback_manager):
+                    ranking = await ranker.arank(reranking.query, texts)
                 reranking.nodes = self._best(nodes, ranking)
         return reranking.nodes
 
@@ -206,12 +211,12 @@ class PairRankerRerank(BaseNodePostprocessor):
         mode = MetadataMode.NONE if _are_responses(nodes) else MetadataMode.EMBED
         if self.metadata_mode is not None:
             mode = self.metadata_mode
+        texts = [node.node.get_content(metadata_mode=mode) for node in nodes]
+        if not _are_responses(nodes):
+            return [Candidate(text) for text in texts]
         return [
-            Candidate(
-                node.node.get_content(metadata_mode=mode),
-                source=node.node.name if isinstance(node.node, ResponseNode) else None,
-            )
-            for node in nodes
+            Candidate(shown(text) or text, source=name)
+            for text, name in zip(texts, names_of(nodes), strict=True)
         ]
 
     def _best(self, nodes: list[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing
-from inspect import unwrap
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from llama_index.core.base.response.schema import RESPONSE_TYPE
-from llama_index.core.callbacks import CallbackManager
+from llama_index.core.base.response.schema import (
+    RESPONSE_TYPE,
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
+from llama_index.core.instrumentation.events.synthesis import (
+    SynthesizeEndEvent,
+    SynthesizeStartEvent,
+)
 from llama_index.core.llms import LLM
 from llama_index.core.llms.mock import MockLLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType
 from llama_index.core.response_synthesizers import BaseSynthesizer
-from llama_index.core.schema import NodeWithScore, QueryType
+from llama_index.core.schema import NodeWithScore, QueryType, TextNode
 from llama_index.core.types import RESPONSE_TEXT_TYPE
-from typing_extensions import Self
+from llama_index_instrumentation import get_dispatcher
 
 from blender_core.blend import Blender
-from blender_core.candidates import Candidate
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
 from blender_core.outcomes import Blend
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.shipped import shared_response_ranker
+from llamaindex_blender.handlers import hand_on, watched_by
 from llamaindex_blender.in_order import InOrder
 from llamaindex_blender.llm_fuser import LLMFuser
-from llamaindex_blender.sources import sources_of, tell, without_metadata
+from llamaindex_blender.panel import Panel
 
 __all__ = ["GenFuserSynthesizer"]
+
+dispatcher = get_dispatcher(__name__)
 
 _PROMPT = "fusion_prompt"
 
@@ -40,8 +50,9 @@ class GenFuserSynthesizer(BaseSynthesizer):
 
     Usable wherever LlamaIndex takes a synthesizer, also as `RouterQueryEngine`'s ``summarizer``.
     The response's source nodes are those of the responses that its text was made of
-    (`ResponseNode`), each once; a node that is no response is its own source. Its metadata tells
-    under ``blend`` how it came about.
+    (`ResponseNode`); a node that is no response is its own source. Its metadata is that of these
+    responses, and tells under ``blend`` how it came about. A response that is picked stays what
+    its engine gave: an object of an ``output_cls``, too.
 
     Args:
         fuser: a `Fuser` such as `GenFuser`, or an LLM; None returns the best response as it is.
@@ -54,7 +65,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
         prompt: of an LLM that fuses; see `LLMFuser`. Also ``update_prompts({"fusion_prompt": …})``.
         streaming: whether `synthesize` gives a stream.
         callback_manager: LlamaIndex's.
-        empty_response: the text where there are no responses.
+        empty_response: the text where there are no responses; None is LlamaIndex's own.
 
     Raises:
         InputError: `fuser` or `ranker` are none, or there is a prompt but no LLM.
@@ -88,8 +99,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
             empty_response=empty_response,
         )
         self._fuser = fuser
-        # Of each stream under way, where its blend will be found when it has ended.
-        self._ended: WeakKeyDictionary[Any, list[Blend]] = WeakKeyDictionary()
+        self._ranked = ranked
         judge = shared_response_ranker(ranker)
         self._blender = Blender(
             InOrder(judge) if ranked else judge, fuser, top_k=top_k, verify=verify
@@ -105,153 +115,151 @@ class GenFuserSynthesizer(BaseSynthesizer):
             self._fuser.prompt = prompts[_PROMPT]
 
     def get_response(
-        self,
-        query_str: str,
-        text_chunks: Sequence[str],
-        **response_kwargs: Any,  # noqa: ARG002 - the base class has it
+        self, query_str: str, text_chunks: Sequence[str], *, fuse: bool = True, **_: Any
     ) -> RESPONSE_TEXT_TYPE:
         """One text from responses; a stream of it where `streaming` is set.
 
         Args:
             query_str: the query.
             text_chunks: the responses; best first, if `ranked` is set.
-            **response_kwargs: not used.
+            fuse: False only picks the best.
+            **_: not used.
         """
+        panel = self._panel_of(text_chunks)
         if self._streaming:
-            ended: list[Blend] = []
-            stream = self._stream(query_str, text_chunks, ended)
-            self._ended[stream] = ended
-            return stream
-        return _BlendedText(self._blender.blend(query_str, _candidates(text_chunks)))
+            return self._pieces(query_str, panel, Response(None), fuse=fuse)
+        with watched_by(self._callback_manager):
+            return panel.text(self._blender.blend(query_str, panel.candidates, fuse=fuse))
 
     async def aget_response(
-        self,
-        query_str: str,
-        text_chunks: Sequence[str],
-        **response_kwargs: Any,  # noqa: ARG002 - the base class has it
+        self, query_str: str, text_chunks: Sequence[str], *, fuse: bool = True, **_: Any
     ) -> RESPONSE_TEXT_TYPE:
         """Like `get_response`, without blocking the event loop."""
+        panel = self._panel_of(text_chunks)
         if self._streaming:
-            ended: list[Blend] = []
-            stream = self._astream(query_str, text_chunks, ended)
-            self._ended[stream] = ended
-            return stream
-        return _BlendedText(await self._blender.ablend(query_str, _candidates(text_chunks)))
+            return self._apieces(query_str, panel, Response(None), fuse=fuse)
+        with watched_by(self._callback_manager):
+            return panel.text(await self._blender.ablend(query_str, panel.candidates, fuse=fuse))
 
     def synthesize(
         self,
         query: QueryType,
         nodes: list[NodeWithScore],
         additional_source_nodes: Sequence[NodeWithScore] | None = None,
-        **response_kwargs: Any,
+        *,
+        fuse: bool = True,
+        **_: Any,
     ) -> RESPONSE_TYPE:
-        """One response from responses, whose texts are read without their metadata."""
-        # The span around it is that of this method, not a second one.
-        made: Any = unwrap(BaseSynthesizer.synthesize)
-        response: RESPONSE_TYPE = made(
-            self, query, without_metadata(nodes), additional_source_nodes, **response_kwargs
-        )
-        return response
+        """One response from responses, whose texts are read without their metadata.
+
+        Args:
+            query: what they respond to.
+            nodes: the responses; best first, if `ranked` is set.
+            additional_source_nodes: of what is made of them.
+            fuse: False only picks the best.
+            **_: not used.
+        """
+        text = query if isinstance(query, str) else query.query_str
+        panel = Panel(nodes, additional_source_nodes or (), ranked=self._ranked)
+        with self._reported(query) as making:
+            if not nodes:
+                making.response = (
+                    StreamingResponse(self._empty_response_generator())
+                    if self._streaming
+                    else Response(self._empty_response)
+                )
+            elif self._streaming:
+                streamed: Any = StreamingResponse(None, panel.sources())  # type: ignore[arg-type]
+                streamed.response_gen = self._pieces(text, panel, streamed, fuse=fuse)
+                making.response = streamed
+            else:
+                with watched_by(self._callback_manager):
+                    blend = self._blender.blend(text, panel.candidates, fuse=fuse)
+                making.response = panel.response(blend)
+        return making.response
 
     async def asynthesize(
         self,
         query: QueryType,
         nodes: list[NodeWithScore],
         additional_source_nodes: Sequence[NodeWithScore] | None = None,
-        **response_kwargs: Any,
+        *,
+        fuse: bool = True,
+        **_: Any,
     ) -> RESPONSE_TYPE:
         """Like `synthesize`, without blocking the event loop."""
-        made: Any = unwrap(BaseSynthesizer.asynthesize)
-        response: RESPONSE_TYPE = await made(
-            self, query, without_metadata(nodes), additional_source_nodes, **response_kwargs
-        )
-        return response
+        text = query if isinstance(query, str) else query.query_str
+        panel = Panel(nodes, additional_source_nodes or (), ranked=self._ranked)
+        with self._reported(query) as making:
+            if not nodes:
+                making.response = (
+                    AsyncStreamingResponse(self._empty_response_agenerator())
+                    if self._streaming
+                    else Response(self._empty_response)
+                )
+            elif self._streaming:
+                streamed: Any = AsyncStreamingResponse(None, panel.sources())  # type: ignore[arg-type]
+                streamed.response_gen = self._apieces(text, panel, streamed, fuse=fuse)
+                making.response = streamed
+            else:
+                with watched_by(self._callback_manager):
+                    blend = await self._blender.ablend(text, panel.candidates, fuse=fuse)
+                making.response = panel.response(blend)
+        return making.response
 
-    def _stream(
-        self, query: str, texts: Sequence[str], ended: list[Blend]
+    def _pieces(
+        self, query: str, panel: Panel, response: Any, *, fuse: bool
     ) -> Generator[str, None, None]:
+        """A text in pieces; when they have ended, the response is told how it came about."""
+        self._fuser_is_watched()
         streamed = False
-        for part in self._blender.stream(query, _candidates(texts)):
-            if isinstance(part, Blend):
-                ended.append(part)
-            if piece := _piece(part, streamed=streamed):
+        for part in self._blender.stream(query, panel.candidates, fuse=fuse):
+            if not isinstance(part, Blend):
                 streamed = True
-                yield piece
+                yield part
+                continue
+            if not streamed:
+                yield panel.text(part)
+            panel.tell(response, part)
 
-    async def _astream(
-        self, query: str, texts: Sequence[str], ended: list[Blend]
+    async def _apieces(
+        self, query: str, panel: Panel, response: Any, *, fuse: bool
     ) -> AsyncGenerator[str, None]:
+        self._fuser_is_watched()
         streamed = False
-        async with aclosing(self._blender.astream(query, _candidates(texts))) as parts:
+        async with aclosing(self._blender.astream(query, panel.candidates, fuse=fuse)) as parts:
             async for part in parts:
-                if isinstance(part, Blend):
-                    ended.append(part)
-                if piece := _piece(part, streamed=streamed):
+                if not isinstance(part, Blend):
                     streamed = True
-                    yield piece
+                    yield part
+                    continue
+                if not streamed:
+                    yield panel.text(part)
+                panel.tell(response, part)
 
-    def _prepare_response_output(
-        self, response_str: RESPONSE_TEXT_TYPE | None, source_nodes: list[NodeWithScore]
-    ) -> RESPONSE_TYPE:
-        if isinstance(response_str, _BlendedText):
-            response = super()._prepare_response_output(str(response_str), source_nodes)
-            tell(response, response_str.blend, source_nodes)
-            return response
-        ended = self._ended.pop(response_str, None)
-        if ended is None:
-            return super()._prepare_response_output(response_str, source_nodes)
-        # What a stream is made of is known when it has ended.
-        response = super()._prepare_response_output(response_str, sources_of(source_nodes))
-        told: Any = response
-        if isinstance(response_str, Generator):
-            told.response_gen = _telling(response_str, response, ended, source_nodes)
-        else:
-            pieces: Any = response_str
-            told.response_gen = _atelling(pieces, response, ended, source_nodes)
-        return response
+    def _fuser_is_watched(self) -> None:
+        if isinstance(self._fuser, LLMFuser):
+            hand_on(self._fuser.llm, self._callback_manager)
 
+    def _panel_of(self, texts: Sequence[str]) -> Panel:
+        nodes = [NodeWithScore(node=TextNode(text=text)) for text in texts]
+        return Panel(nodes, (), ranked=self._ranked)
 
-def _piece(part: str | Blend, *, streamed: bool) -> str:
-    """What a part of a streamed blend adds to its text: a blend all of it, if none is out."""
-    if isinstance(part, Blend):
-        return "" if streamed else part.text
-    return part
+    @contextmanager
+    def _reported(self, query: QueryType) -> Iterator[_Making]:
+        """LlamaIndex's events of both kinds around a response that is made."""
+        dispatcher.event(SynthesizeStartEvent(query=query))
+        making = _Making()
+        text = query if isinstance(query, str) else query.query_str
+        payload: dict[str, Any] = {EventPayload.QUERY_STR: text}
+        with self._callback_manager.event(CBEventType.SYNTHESIZE, payload=payload) as event:
+            yield making
+            event.on_end(payload={EventPayload.RESPONSE: making.response})
+        dispatcher.event(SynthesizeEndEvent(query=query, response=making.response))
 
 
-def _telling(
-    pieces: Generator[str, None, None],
-    response: Any,
-    ended: list[Blend],
-    source_nodes: Sequence[NodeWithScore],
-) -> Generator[str, None, None]:
-    yield from pieces
-    tell(response, ended[0], source_nodes)
+@dataclass
+class _Making:
+    """A response that is being made."""
 
-
-async def _atelling(
-    pieces: AsyncGenerator[str, None],
-    response: Any,
-    ended: list[Blend],
-    source_nodes: Sequence[NodeWithScore],
-) -> AsyncGenerator[str, None]:
-    async with aclosing(pieces):
-        async for piece in pieces:
-            yield piece
-    tell(response, ended[0], source_nodes)
-
-
-class _BlendedText(str):
-    """The text of a blend, which knows how it came about."""
-
-    __slots__ = ("blend",)
-    blend: Blend
-
-    def __new__(cls, blend: Blend) -> Self:
-        text = super().__new__(cls, blend.text)
-        text.blend = blend
-        return text
-
-
-def _candidates(texts: Sequence[str]) -> list[Candidate]:
-    """The responses, each named by its place."""
-    return [Candidate(text, source=str(place)) for place, text in enumerate(texts)]
+    response: RESPONSE_TYPE = field(default_factory=lambda: Response(None))

@@ -12,13 +12,22 @@ import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Container,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+)
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from blender_core.checks import positive, seconds
 from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
@@ -31,6 +40,9 @@ A = TypeVar("A")
 _LONGEST_WAIT = 0.5
 """Seconds after which a driver looks around even if no limit is near: on some systems Ctrl-C
 cannot interrupt a wait, and none can wait for arbitrarily many seconds."""
+
+_BUSY = 0.05
+"""Seconds from which on a step of a member's is one that keeps the event loop busy."""
 
 _GRACE = 0.25
 """Seconds that cancelled tasks get, all together, to clean up before `aask` ends without them."""
@@ -49,11 +61,13 @@ class Answers(Generic[A]):
             `MemberTimeoutError`.
         seconds: how long each member took or, where it was given up, was waited for; 0 for one
             that never started.
+        blocking: who kept the event loop busy instead of waiting, which others had to wait for.
     """
 
     answers: dict[str, A]
     failures: dict[str, Exception]
     seconds: dict[str, float]
+    blocking: frozenset[str] = frozenset()
 
 
 def ask(
@@ -113,7 +127,8 @@ async def aask(
 
     A member that is too slow is cancelled. If the caller is cancelled, so are all members. No
     task is left behind, except where a member goes on for a quarter of a second after it was
-    cancelled: that one is no longer waited for.
+    cancelled: that one is no longer waited for. The time for which a member keeps the event loop
+    busy counts against that member alone.
     """
     fan_out = _FanOut[A](members, timeout, deadline, min_answers, max_concurrency)
     members = dict(members)
@@ -121,7 +136,9 @@ async def aask(
     try:
         while fan_out.is_open:
             for name in fan_out.start():
-                tasks[name] = asyncio.create_task(_acall(name, members[name], question))
+                call = _acall(name, members[name], question)
+                timed = _timed(call, partial(fan_out.kept_busy, name))
+                tasks[name] = asyncio.create_task(timed)
             done, _ = await asyncio.wait(
                 [tasks[name] for name in fan_out.running],
                 timeout=fan_out.patience(),
@@ -207,6 +224,8 @@ class _FanOut(Generic[A]):
         self._answers: dict[str, A] = {}
         self._failures: dict[str, Exception] = {}
         self._seconds = dict.fromkeys(members, 0.0)
+        self._could_not_run = dict.fromkeys(members, 0.0)
+        self._blocking: set[str] = set()
 
     @property
     def is_open(self) -> bool:
@@ -222,8 +241,15 @@ class _FanOut(Generic[A]):
 
     def patience(self) -> float:
         """Seconds until the next member is out of time, at most `_LONGEST_WAIT`."""
-        first = min(self._ends, min(self.running.values()) + self._timeout)
+        first = min(map(self._end, self.running))
         return min(max(first - time.monotonic(), 0.0), _LONGEST_WAIT)
+
+    def kept_busy(self, name: str, seconds: float) -> None:
+        """Note that a member kept all others from running; they get the time back."""
+        self._blocking.add(name)
+        for other in self.running:
+            if other != name:
+                self._could_not_run[other] += seconds
 
     def settle(self, ended: Iterable[_Ended[A]]) -> list[str]:
         """Note who ended and who is out of time; returns the latter, to be stopped."""
@@ -261,14 +287,18 @@ class _FanOut(Generic[A]):
         failures = {name: self._failures[name] for name in self._seconds if name in self._failures}
         if len(answers) < self._min_answers:
             raise QuorumError(self._min_answers, tuple(answers), failures)
-        return Answers(answers, failures, self._seconds)
+        return Answers(answers, failures, self._seconds, frozenset(self._blocking))
+
+    def _end(self, name: str) -> float:
+        """When a running member is out of time."""
+        own_end = self.running[name] + self._timeout
+        return min(own_end, self._ends) + self._could_not_run[name]
 
     def _late(self, name: str, at: float) -> MemberTimeoutError | None:
-        own_end = self.running[name] + self._timeout
-        if at < min(own_end, self._ends):
+        if at < self._end(name):
             return None
         limit = f"timeout of {self._timeout:g} s"
-        if self._ends < own_end:
+        if self._ends < self.running[name] + self._timeout:
             limit = f"deadline of {self._deadline:g} s for all members"
         return MemberTimeoutError(f"no answer within the {limit}")
 
@@ -306,6 +336,39 @@ async def _acall(name: str, member: Callable[[Q], Awaitable[A]], question: Q) ->
     # Nothing of this task is above here, so nobody else needs to see its CancelledError.
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - handed to the fan-out
         return _Failed(name, time.monotonic(), error)
+
+
+async def _timed(call: Coroutine[Any, Any, A], kept_busy: Callable[[float], None]) -> A:
+    """Await a call, and tell of each of its steps that kept the event loop busy."""
+    return await _Timed(call, kept_busy)
+
+
+class _Timed(Generic[A]):
+    """A call whose steps are timed."""
+
+    def __init__(self, call: Coroutine[Any, Any, A], kept_busy: Callable[[float], None]) -> None:
+        self._call = call
+        self._kept_busy = kept_busy
+
+    def __await__(self) -> Generator[Any, Any, A]:
+        """Pass on what the call waits for, and what it is told."""
+        step: Callable[[], Any] = partial(self._call.send, None)
+        while True:
+            begun = time.monotonic()
+            try:
+                waits_for = step()
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            finally:
+                if (lasted := time.monotonic() - begun) >= _BUSY:
+                    self._kept_busy(lasted)
+            try:
+                step = partial(self._call.send, (yield waits_for))
+            except GeneratorExit:
+                self._call.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - thrown into the call, which decides
+                step = partial(self._call.throw, error)
 
 
 def _receive(inbox: SimpleQueue[_Ended[A]], seconds: float) -> list[_Ended[A]]:

@@ -271,7 +271,7 @@ def test_the_span_tree(asked):
         (*retrieve, f"Talker.{a}complete"),
         (*retrieve, f"Engine.{a}query", f"Engine._{a}query"),
         (*query, f"PairRankerRerank._{a}postprocess_nodes"),
-        (*query, f"GenFuserSynthesizer.{a}synthesize", f"GenFuserSynthesizer.{a}get_response"),
+        (*query, f"GenFuserSynthesizer.{a}synthesize", f"Talker.{a}predict"),
     ]:
         assert expected in paths, sorted(paths)
     synthesizing = [
