@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.schema import BaseNode, NodeWithScore
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from blender_core.outcomes import Ranking
 from blender_core.ranking.matrix import completed
@@ -66,7 +66,7 @@ def _win_probability(ranking: Ranking, margins: NDArray[np.float64], place: int)
     chances = [
         ranking.probability(place, other)
         if ranking.is_calibrated
-        else _sigmoid(margins[place, other])
+        else float(expit(margins[place, other]))
         for other in range(len(margins))
         if other != place and other not in ranking.left_out
     ]
@@ -87,8 +87,3 @@ def _told(
         for name in ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
     }
     return node.model_copy(update={"metadata": {**kept, **told}, **excluded})
-
-
-def _sigmoid(logit: float) -> float:
-    small = math.exp(-abs(logit))  # cannot overflow
-    return (1.0 if logit >= 0 else small) / (1.0 + small)

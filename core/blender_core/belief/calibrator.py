@@ -131,8 +131,10 @@ class Calibrator:
         >>> float(Calibrator(2.0).probability(0.0))
         0.5
         """
+        from scipy.special import expit
+
         lead = np.asarray(margin, dtype=np.float64) / self.temperature
-        sure = 0.5 * (1.0 + np.tanh(0.5 * np.abs(lead)))
+        sure = expit(np.abs(lead))
         if self.steps:
             known, corrected = zip(*self.steps, strict=True)
             sure = np.interp(sure, known, corrected)

@@ -149,5 +149,7 @@ def _errors(covariance: Floats) -> Floats:
 
 def _share(strengths: Floats) -> Floats:
     """float64[m, m]: how probable it is that the row wins."""
-    result: Floats = 0.5 + 0.5 * np.tanh(0.5 * (strengths[:, None] - strengths[None, :]))
+    from scipy.special import expit
+
+    result: Floats = expit(strengths[:, None] - strengths[None, :])
     return result

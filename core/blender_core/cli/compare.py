@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,9 +36,11 @@ class Comparison:
     @classmethod
     def of(cls, ranking: Ranking) -> Comparison:
         """From the complete ranking of the two."""
+        from scipy.special import expit
+
         logit = float(ranking.matrix[0, 1] - ranking.matrix[1, 0]) / 2.0
         calibrated = ranking.is_calibrated
-        probability = ranking.probability(0, 1) if calibrated else _sigmoid(logit)
+        probability = ranking.probability(0, 1) if calibrated else float(expit(logit))
         return cls(logit, probability, calibrated, ranking.passes)
 
     @property
@@ -95,11 +96,6 @@ def compare(
         )
 
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Compared, load)
-
-
-def _sigmoid(logit: float) -> float:
-    small = math.exp(-abs(logit))  # cannot overflow
-    return (1.0 if logit >= 0 else small) / (1.0 + small)
 
 
 def _as_json(task: Task, comparison: Comparison) -> dict[str, Any]:

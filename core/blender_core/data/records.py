@@ -261,7 +261,10 @@ def _preferred(score: NDArray[np.float64], scale: float | None) -> NDArray[np.fl
     difference = score[:, None] - score[None, :]
     if scale is None:
         return 0.5 + 0.5 * np.sign(difference)
-    return 0.5 + 0.5 * np.tanh(0.5 * difference / scale)  # the sigmoid, which cannot overflow
+    from scipy.special import expit
+
+    preferred: NDArray[np.float64] = expit(difference / scale)
+    return preferred
 
 
 def _misfit(reason: str) -> PydanticCustomError:

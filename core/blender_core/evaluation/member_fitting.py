@@ -175,6 +175,7 @@ def _weights(pairs: Numbers) -> tuple[float, float, float]:
     scale of their own.
     """
     from scipy.optimize import minimize
+    from scipy.special import expit
 
     told, points, share = pairs[:, :2], pairs[:, 2], pairs[:, 3]
     unit = np.array([float(np.sqrt(np.mean(told[:, 0] ** 2))) or 1.0, 1.0])
@@ -184,7 +185,7 @@ def _weights(pairs: Numbers) -> tuple[float, float, float]:
         logits = (told / unit) @ weights
         away = weights - usual
         missed = np.logaddexp(0.0, logits) - points * logits
-        slope = (told / unit).T @ (share * (0.5 + 0.5 * np.tanh(0.5 * logits) - points))
+        slope = (told / unit).T @ (share * (expit(logits) - points))
         return float(share @ missed + 0.5 * held @ away**2), slope + held * away
 
     found = minimize(

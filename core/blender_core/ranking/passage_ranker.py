@@ -124,6 +124,8 @@ class PassageRanker(Ranker):
         return [len(ids) != 1 for ids in self.encoder.tokenizer.encode(words)]
 
     def _ranking(self, task: Task, figures: NDArray[np.float64]) -> Ranking:
+        from scipy.special import expit
+
         logits = figures @ [_COSINE_WEIGHT, _NAMED_WEIGHT] + _BIAS
         order, ranks = order_and_ranks(logits.tolist())
         matrix = (logits[:, None] - logits[None, :]).astype(np.float32)
@@ -132,7 +134,7 @@ class PassageRanker(Ranker):
             task.candidates,
             order,
             ranks,
-            tuple((0.5 * (1.0 + np.tanh(0.5 * logits))).tolist()),
+            tuple(expit(logits).tolist()),
             matrix,
             passes=len({each.text for each in task.candidates}),
             calibrator=self.calibrator,

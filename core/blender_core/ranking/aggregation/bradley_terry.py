@@ -32,13 +32,15 @@ def bradley_terry(matrix: NDArray[np.float32], prior: float = 0.001) -> NDArray[
     >>> bradley_terry(np.array([[0, 2.0], [-2.0, 0]]), prior=1e-9).round(3).tolist()
     [1.0, -1.0]
     """
-    share = _sigmoid(completed(matrix))
+    from scipy.special import expit
+
+    share = expit(completed(matrix))
     count = len(share)
     others = 1.0 - np.eye(count)
     wins = (others * (share + 1.0 - share.T)).sum(axis=1)
     utilities = np.zeros(count)
     for _ in range(_MAX_STEPS):
-        expected = _sigmoid(utilities[:, None] - utilities[None, :])
+        expected = expit(utilities[:, None] - utilities[None, :])
         gradient = wins - 2.0 * (others * expected).sum(axis=1) - prior * utilities
         curvature = 2.0 * others * expected * (1.0 - expected)
         hessian = np.diag(curvature.sum(axis=1) + prior) - curvature
@@ -49,8 +51,3 @@ def bradley_terry(matrix: NDArray[np.float32], prior: float = 0.001) -> NDArray[
         if longest < _TOLERANCE:
             break
     return rounded(utilities - utilities.mean())
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = 0.5 * (1.0 + np.tanh(0.5 * x))
-    return result
