@@ -8,6 +8,7 @@ from typing import Any
 
 from blender_core.candidates import Answers, Task, checked_all
 from blender_core.checks import positive
+from blender_core.conversations import Asked
 from blender_core.errors import InputError
 from blender_core.flows import Course
 from blender_core.fusion.flow import Fused, fusing_flow
@@ -55,11 +56,11 @@ class Blender:
         self.top_k = positive("top_k", top_k)
         self.verify = verify
 
-    def blend(self, instruction: str, candidates: Answers, *, fuse: bool = True) -> Blend:
+    def blend(self, instruction: Asked, candidates: Answers, *, fuse: bool = True) -> Blend:
         """Blend the answers to one question; `fuse=False` only picks the best."""
         return self.blend_many([Task(instruction, candidates)], fuse=fuse)[0]
 
-    async def ablend(self, instruction: str, candidates: Answers, *, fuse: bool = True) -> Blend:
+    async def ablend(self, instruction: Asked, candidates: Answers, *, fuse: bool = True) -> Blend:
         """Like `blend`, without blocking the event loop."""
         return (await self.ablend_many([Task(instruction, candidates)], fuse=fuse))[0]
 
@@ -95,7 +96,7 @@ class Blender:
         return [draft.blend for draft in drafts]
 
     def stream(
-        self, instruction: str, candidates: Answers, *, fuse: bool = True
+        self, instruction: Asked, candidates: Answers, *, fuse: bool = True
     ) -> Iterator[str | Blend]:
         """Blend the answers to one question; yields pieces of the text, and the `Blend` at last.
 
@@ -128,7 +129,7 @@ class Blender:
         yield drafts[0].blend
 
     async def astream(
-        self, instruction: str, candidates: Answers, *, fuse: bool = True
+        self, instruction: Asked, candidates: Answers, *, fuse: bool = True
     ) -> AsyncGenerator[str | Blend, None]:
         """Like `stream`, without blocking the event loop."""
         tasks = [Task(instruction, candidates)]

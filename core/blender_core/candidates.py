@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from blender_core import checks
+from blender_core.conversations import Asked, question_text
 from blender_core.errors import InputError
 
 __all__ = ["Answers", "Candidate", "Pair", "Task", "checked", "checked_all", "name_of"]
@@ -82,7 +83,8 @@ class Task:
     """A question and the answers to choose from.
 
     Args:
-        instruction: the question. Comparators read ``instruction + input``.
+        instruction: the question, as text or as chat messages, which become one text (see
+            `conversations.question_of`). Comparators read ``instruction + input``.
         candidates: one or more answers, strings or `Candidate`s; or a mapping from who wrote it
             to the answer.
         input: what the instruction works on, where the two are kept apart as in MixInstruct.
@@ -102,18 +104,16 @@ class Task:
     kind: str | None
 
     def __init__(
-        self, instruction: str, candidates: Answers, input: str = "", kind: str | None = None
+        self, instruction: Asked, candidates: Answers, input: Asked = "", kind: str | None = None
     ) -> None:
-        checks.text("instruction", instruction)
-        checks.text("input", input)
         if kind is not None:
             checks.text("kind", kind)
         answers = tuple(_answers(candidates))
         if not answers:
             raise InputError("'candidates' is empty: there is nothing to choose from")
-        object.__setattr__(self, "instruction", instruction)
+        object.__setattr__(self, "instruction", question_text("instruction", instruction))
         object.__setattr__(self, "candidates", answers)
-        object.__setattr__(self, "input", input)
+        object.__setattr__(self, "input", question_text("input", input))
         object.__setattr__(self, "kind", kind)
 
     @property

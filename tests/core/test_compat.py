@@ -339,7 +339,8 @@ def test_each_mode_asks_only_what_it_says(scripted):
 # --- conversations -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", list(CONVERSATION_CASES))
+# Case c06 has the roles in lower case, as everybody has them today; the original refused that.
+@pytest.mark.parametrize("key", [key for key in CONVERSATION_CASES if key != "c06"])
 def test_compare_conversations(blender, key):
     case = CONVERSATION_CASES[key]
     for mode, expected in case["compare_conversations"].items():
@@ -354,6 +355,35 @@ def test_compare_conversations(blender, key):
         )
         sign = -1 if mode == "[B,A]" else 1
         assert_rows(sign * logits, expected["logits"])
+
+
+def test_roles_may_be_in_lower_case_and_a_system_may_speak_first(blender):
+    case = CONVERSATION_CASES["c03"]
+    lower = [
+        [[{"role": m["role"].lower(), "content": m["content"]} for m in one] for one in case[side]]
+        for side in "ab"
+    ]
+    wanted = blender.compare_conversations(case["a"], case["b"], return_logits=True)
+    np.testing.assert_array_equal(blender.compare_conversations(*lower, return_logits=True), wanted)
+    asked = []
+    blender = llm_blender.Blender(use_tqdm=False)
+    blender.ranker = PairRanker(ScriptedComparator(lambda pair: asked.append(pair) or 0.0))
+    system = {"role": "system", "content": "Be brief."}
+    blender.compare_conversations(
+        [[system, *said("2 + 2?", "4")]], [[system, *said("2 + 2?", "5")]]
+    )
+    assert asked[0].instruction.endswith("SYSTEM: Be brief.\nUSER: 2 + 2?\nAssistant: <Response 1>")
+    with pytest.raises(InputError, match="the system says different things"):
+        blender.compare_conversations([[system, *said("q", "4")]], [said("q", "5")])
+
+
+def test_chat_messages_are_questions(scripted):
+    asked = []
+    scripted.ranker = PairRanker(ScriptedComparator(lambda pair: asked.append(pair) or 0.0))
+    system = {"role": "system", "content": "Be brief."}
+    scripted.rank([[system, {"role": "user", "content": "2 + 2?"}]], [["4", "5"]])
+    scripted.compare([[system, {"role": "user", "content": "2 + 2?"}]], ["4"], ["5"])
+    assert {pair.instruction for pair in asked} == {"Be brief.\n\n2 + 2?"}
 
 
 def test_compare_conversations_says_who_is_better(blender):
@@ -397,7 +427,7 @@ GOOD = said("hello", "hi", "more", "no")
         (GOOD[:2], "have 2 and 1 turns"),
         (said("hello", "hi", "less", "no"), "different things in turn 2"),
         ([*GOOD[:2], *reversed(GOOD[2:])], "turn 2: the role must be 'USER', got 'ASSISTANT'"),
-        ([*GOOD[:3], {"role": "assistant", "content": "no"}], "turn 2: the role must be"),
+        ([*GOOD[:3], {"role": "tool", "content": "no"}], "turn 2: the role must be 'ASSISTANT'"),
         ([*GOOD[:3], {"role": "ASSISTANT"}], "turn 2: a message is a dict with"),
         ([*GOOD[:3], "no"], "turn 2: a message is a dict with"),
         ([*GOOD[:3], {"role": "ASSISTANT", "content": None}], "'content' must be a str, got Non"),

@@ -28,7 +28,7 @@ def texts_of(record):
 # --- prompt, chosen, rejected ----------------------------------------------------------------
 
 TURNS = [says("user", "Hi"), says("assistant", "Hello."), says("user", "2 + 2?")]
-ASKED = "Hi\nAssistant: Hello.\nUser: 2 + 2?"
+ASKED = "User: Hi\nAssistant: Hello.\nUser: 2 + 2?"
 YES, NO = [says("assistant", "4")], [says("assistant", "5")]
 HH = "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: 2 + 2?\n\nAssistant: "
 
@@ -84,7 +84,7 @@ def test_models_margin_and_all_else_are_kept():
         ({"prompt": "q", "chosen": YES, "rejected": TURNS}, "'rejected' must answer the prompt"),
         ({"chosen": YES, "rejected": NO}, "there is no 'prompt', and 'chosen' and 'rejected'"),
         ({"chosen": "a", "rejected": "b"}, "there is no 'prompt', and 'chosen' is no dialogue"),
-        ({"prompt": "q", "chosen": "a", "rejected": "b", "margin": 7}, "strength"),
+        ({"prompt": "q", "chosen": "a", "rejected": "b", "margin": -7}, "'margin' is -7"),
         ({"prompt": "", "chosen": "a", "rejected": "b"}, "are both empty"),
     ],
 )
@@ -162,7 +162,7 @@ def test_real_records_in_mixinstructs_shape():
 
 
 def test_cmp_results_keep_their_two_kinds_of_ties():
-    answers = [{"text": "x", "model": model} for model in "abc"]
+    answers = [{"text": model, "model": model} for model in "abc"]
     said = {"b,a": "Same bad", "a,c": "Same good"}
     value = {"instruction": "q", "candidates": answers, "cmp_results": said}
     assert to_mixinstruct(read_record(value)).cmp_results == said

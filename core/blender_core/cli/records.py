@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from blender_core.candidates import Task
+from blender_core.data import formats
 from blender_core.data.checking import checked
 from blender_core.data.records import Answered, AnswerOrText, Question
 from blender_core.errors import InputError
@@ -25,19 +26,19 @@ class TwoAnswers(Question):
 
 
 def read_record(value: Any) -> Answered:
-    """A question and its answers from their JSON value; what judges said of them is not read.
+    """A question and its answers from their JSON value; what judges said of them is not used.
 
     Raises:
         InputError: says which part is wrong.
     """
-    return checked(Answered, value)
+    return formats.read_record(value) if formats.is_foreign(value) else checked(Answered, value)
 
 
 def read_duel(value: Any) -> Answered | TwoAnswers:
-    """Like `read_record`, for a record of exactly two answers, or with ``a`` and ``b``."""
+    """Like `read_record`, for a record of exactly two answers, a pair, or with ``a`` and ``b``."""
     if isinstance(value, dict) and "candidates" not in value and ("a" in value or "b" in value):
         return checked(TwoAnswers, value)
-    record = checked(Answered, value)
+    record = read_record(value)
     if len(record.candidates) != 2:
         raise InputError(
             f"'candidates' has {len(record.candidates)} answers, comparing takes exactly two"

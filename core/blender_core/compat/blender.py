@@ -19,6 +19,7 @@ from blender_core.compat.conversations import INSTRUCTION, Conversation, compari
 from blender_core.compat.loading import load_ranker, renamed, with_limits
 from blender_core.compat.rows import Rows, ranks_or_scores, shaped
 from blender_core.compat.sampling import sample
+from blender_core.conversations import Asked
 from blender_core.errors import InputError
 from blender_core.fusion.gen_fuser import GenFuser
 from blender_core.outcomes import Ranking
@@ -117,7 +118,7 @@ class Blender:
 
     def rank(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Asked],
         candidates: Sequence[Sequence[str]],
         instructions: Sequence[str] | None = None,
         return_scores: bool = False,
@@ -148,7 +149,7 @@ class Blender:
 
     def rank_with_ref(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Asked],
         candidates: Sequence[Sequence[str]],
         *,
         instructions: Sequence[str] | None = None,
@@ -202,7 +203,7 @@ class Blender:
 
     def compare(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Asked],
         candidates_A: Sequence[str],  # noqa: N803  (the original's name)
         candidates_B: Sequence[str],  # noqa: N803
         instructions: Sequence[str] | None = None,
@@ -262,7 +263,7 @@ class Blender:
 
     def get_best_of_n(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Asked],
         candidates: Sequence[Sequence[str]],
         instructions: Sequence[str] | None = None,
         pairrm_cmp_type: str = "bubble",
@@ -291,7 +292,7 @@ class Blender:
 
     def get_worst_of_n(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Asked],
         candidates: Sequence[Sequence[str]],
         instructions: Sequence[str] | None = None,
         pairrm_cmp_type: str = "bubble",
@@ -309,7 +310,7 @@ class Blender:
 
     def fuse(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Asked],
         candidates: Sequence[Sequence[str]],
         instructions: Sequence[str] | None = None,
         batch_size: int = 4,
@@ -325,7 +326,7 @@ class Blender:
 
     def rank_and_fuse(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Asked],
         candidates: Sequence[Sequence[str]],
         instructions: Sequence[str] | None = None,
         return_scores: bool = False,

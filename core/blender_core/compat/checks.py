@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence, Sized
 from typing import Any
 
 from blender_core.candidates import Task
+from blender_core.conversations import Asked
 from blender_core.errors import InputError
 
 __all__ = ["check_known", "check_lengths", "tasks_of"]
@@ -40,7 +41,7 @@ def check_lengths(**columns: Sized | None) -> None:
 
 
 def tasks_of(
-    inputs: Sequence[str],
+    inputs: Sequence[Asked],
     candidates: Sequence[Sequence[str]],
     instructions: Sequence[str] | None = None,
 ) -> list[Task]:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blender_core.compat.checks import check_lengths
+from blender_core.conversations import ASSISTANT, SYSTEM, USER, Message, messages_of
 from blender_core.errors import InputError
 
 __all__ = ["INSTRUCTION", "Conversation", "comparisons"]
 
-Conversation = Sequence[Mapping[str, str]]
-"""Messages with ``role``, USER and ASSISTANT in turns, and ``content``."""
+Conversation = Sequence[Mapping[str, Any]]
+"""Messages of a user and an assistant in turns, behind one of the system if there is one."""
 
 # The typo is the original's: a ranker's scores belong to exactly this text.
 INSTRUCTION = (
@@ -20,7 +21,7 @@ INSTRUCTION = (
 )
 """What precedes the user's messages."""
 
-_ROLES = ("USER", "ASSISTANT")
+_SPEAKERS = (USER, ASSISTANT)
 
 
 def comparisons(
@@ -28,19 +29,24 @@ def comparisons(
 ) -> tuple[list[str], list[str], list[str]]:
     """Inputs, answers A and answers B, one of each a pair of conversations.
 
+    What the system says is put before what the user says, as ``SYSTEM: …``.
+
     Raises:
         InputError: a conversation does not alternate between user and assistant, or the users
-            of a pair say different things; the place is named.
+            of a pair, or their systems, say different things; the place is named.
     """
     check_lengths(conversations_a=conversations_a, conversations_b=conversations_b)
     inputs, answers_a, answers_b = [], [], []
     for place, (a, b) in enumerate(zip(conversations_a, conversations_b, strict=True)):
-        asked_a, answered_a = _turns(a, f"conversations_a[{place}]")
-        asked_b, answered_b = _turns(b, f"conversations_b[{place}]")
+        system_a, asked_a, answered_a = _turns(a, f"conversations_a[{place}]")
+        system_b, asked_b, answered_b = _turns(b, f"conversations_b[{place}]")
+        if system_a != system_b:
+            both = f"conversations_a[{place}] and conversations_b[{place}]"
+            raise InputError(f"{both}: the system says different things; only the assistant may")
         _check_same_user(asked_a, asked_b, place)
-        inputs.append(
-            "\n".join(f"USER: {text}\nAssistant: <Response {k}>" for k, text in _numbered(asked_a))
-        )
+        lines = [f"SYSTEM: {text}" for text in system_a]
+        lines += [f"USER: {text}\nAssistant: <Response {k}>" for k, text in _numbered(asked_a)]
+        inputs.append("\n".join(lines))
         answers_a.append("\n".join(f"<Response {k}>: {text}" for k, text in _numbered(answered_a)))
         answers_b.append("\n".join(f"<Response {k}>: {text}" for k, text in _numbered(answered_b)))
     return inputs, answers_a, answers_b
@@ -50,28 +56,34 @@ def _numbered(texts: list[str]) -> enumerate[str]:
     return enumerate(texts, start=1)
 
 
-def _turns(conversation: Sequence[Any], where: str) -> tuple[list[str], list[str]]:
-    """What the user and what the assistant says in each turn, checked."""
-    if len(conversation) == 0 or len(conversation) % 2:
-        raise InputError(
-            f"{where} has {len(conversation)} messages; expected one or more turns, each a "
-            "message of USER and one of ASSISTANT"
-        )
-    texts: list[str] = []
+def _turns(conversation: Sequence[Any], where: str) -> tuple[list[str], list[str], list[str]]:
+    """What the system, and in each turn the user and the assistant, says; checked."""
+    messages: list[Message] = []
     for place, message in enumerate(conversation):
         here = f"{where}, turn {place // 2 + 1}"
-        role = _ROLES[place % 2]
         if not isinstance(message, Mapping) or not message.keys() >= {"role", "content"}:
             raise InputError(
                 f"{here}: a message is a dict with 'role' and 'content', got {message!r}"
             )
-        if message["role"] != role:
-            raise InputError(f"{here}: the role must be {role!r}, got {message['role']!r}")
-        if not isinstance(message["content"], str):
-            kind = type(message["content"]).__name__
-            raise InputError(f"{here}: the {role} message's 'content' must be a str, got {kind}")
-        texts.append(message["content"])
-    return texts[::2], texts[1::2]
+        if message["content"] is None:
+            raise InputError(f"{here}: the message's 'content' must be a str, got NoneType")
+        messages += messages_of(here, [message])
+    system = [text for speaker, text in messages if speaker == SYSTEM]
+    turns = [message for message in messages if message.speaker != SYSTEM]
+    if not turns or len(turns) % 2:
+        raise InputError(
+            f"{where} has {len(turns)} messages; expected one or more turns, each a "
+            "message of USER and one of ASSISTANT"
+        )
+    for place, (speaker, _) in enumerate(turns):
+        role = _SPEAKERS[place % 2]
+        if speaker != role:
+            raise InputError(
+                f"{where}, turn {place // 2 + 1}: the role must be {role.upper()!r}, "
+                f"got {speaker.upper()!r}"
+            )
+    texts = [text for _, text in turns]
+    return system, texts[::2], texts[1::2]
 
 
 def _check_same_user(asked_a: list[str], asked_b: list[str], place: int) -> None:

@@ -18,9 +18,9 @@ from blender_core.data.columns import (
     saved_dataset,
     table,
 )
+from blender_core.data.formats import is_foreign, read_record
 from blender_core.data.lines import as_line, not_blank
-from blender_core.data.pairs import from_pair, is_pair
-from blender_core.data.records import Record, as_value, read_record
+from blender_core.data.records import Record, as_value
 from blender_core.errors import InputError, message_of
 from blender_core.json_values import parsed
 from blender_core.writing import whole_file
@@ -62,8 +62,9 @@ def read_records(
     """The records of a file, one after the other; preference data are records of two answers.
 
     Args:
-        path: a file ``.jsonl`` (one record a line), ``.jsonl.gz`` or ``.parquet``, or a folder
-            that a dataset of Hugging Face's library was saved to.
+        path: a file ``.jsonl`` (one record a line, in any shape of `formats.read_record`),
+            ``.jsonl.gz`` or ``.parquet``, or a folder that a dataset of Hugging Face's library
+            was saved to.
         on_fault: is told of every bad record, and reading goes on behind it.
         same_models: whether a record is bad whose answers are not one each of the models that
             the first one has.
@@ -95,8 +96,8 @@ def records_of(
         try:
             if isinstance(value, InputError):
                 raise value
-            record = from_pair(value) if is_pair(value) else read_record(value)
-            checks.check(number, record)
+            record = read_record(value)
+            checks.check(number, record, is_shared=is_foreign(value))
         except InputError as error:
             fault = Fault(name, number, str(error))
             if on_fault is None:
@@ -111,13 +112,15 @@ class _Checks:
 
     def __init__(self, *, same_models: bool) -> None:
         self._same_models = same_models
-        self._lines: dict[str | int, int] = {}
+        self._lines: dict[str | int, tuple[int, str]] = {}
         self._first: tuple[int, Counter[str]] | None = None
 
-    def check(self, line: int, record: Record) -> None:
+    def check(self, line: int, record: Record, *, is_shared: bool) -> None:
+        """Check a record; the pairs of one question may share its id."""
         if record.id is not None:
-            earlier = self._lines.setdefault(record.id, line)
-            if earlier != line:
+            asked = record.instruction + record.input
+            earlier, about = self._lines.setdefault(record.id, (line, asked))
+            if earlier != line and not (is_shared and about == asked):
                 raise InputError(f"the id {record.id!r} was there in line {earlier} already")
         if self._same_models:
             self._check_models(line, record)

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from blender_core.candidates import Candidate, Task
+from blender_core.conversations import question_text
 from blender_core.data.checking import checked
 from blender_core.data.comparisons import Verdict, comparisons, mean_opinions
 from blender_core.errors import InputError
@@ -81,18 +82,38 @@ def _id(value: Any) -> Any:
 Id = Annotated[str | int | None, PlainValidator(_id)]
 
 
+def _asked(value: Any) -> Any:
+    """A question that is a list of chat messages, as text."""
+    if not isinstance(value, list):
+        return value
+    try:
+        return question_text("instruction", value)
+    except InputError as error:
+        raise PydanticCustomError("conversation", "{reason}", {"reason": str(error)}) from None
+
+
+Asked = Annotated[Text, BeforeValidator(_asked)]
+
+
 class Question(_Strict):
     """A question.
 
     Attributes:
         id: text or whole number.
-        instruction: the question.
+        instruction: the question, as text or as chat messages; also called ``prompt``.
         input: what the instruction works on, where the two are kept apart.
     """
 
     id: Id = None
-    instruction: Text
+    instruction: Asked
     input: Text = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _called_prompt(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "instruction" not in value and "prompt" in value:
+            return {"instruction" if key == "prompt" else key: part for key, part in value.items()}
+        return value
 
     def kind(self, by: str | None) -> str | None:
         """What kind of question it is, by a field of that name; None where it does not say."""
@@ -233,7 +254,8 @@ class Record(Answered):
 
         Returns:
             float32[N, N]: from 0 to 1, above 0.5 where the row is better; ``p[i, j] + p[j, i]``
-            is 1. NaN where nothing is known, 0.5 on the diagonal.
+            is 1. NaN where nothing is known, and for answers of the same text, of which none can
+            be better; 0.5 on the diagonal.
         """
         import numpy as np
 
@@ -241,17 +263,22 @@ class Record(Answered):
         told_of = comparisons(self.cmp_results or {}, self.models)
         opinions += [(told.a, told.b, told.points) for told in told_of]
         verdicts = mean_opinions(len(self.candidates), opinions)
+        texts = [answer.text for answer in self.candidates]
+        place = {text: index for index, text in enumerate(texts)}
+        different = np.array([place[text] for text in texts])
+        same = (different[:, None] == different) & ~np.eye(len(texts), dtype=bool)
         used = [
             _preferred(self.score(name), (scales or {}).get(name))
             for name in (self.scores if names is None else names)
         ]
         if not used:
-            return verdicts
+            return np.where(same, np.nan, verdicts).astype(np.float32)
         stacked = np.stack(used)
         voices = (~np.isnan(stacked)).sum(axis=0)
         total = np.nansum(stacked, axis=0)
         graded = np.where(voices > 0, total / np.maximum(voices, 1), np.nan)
-        return np.where(np.isnan(verdicts), graded, verdicts).astype(np.float32)
+        known = np.where(np.isnan(verdicts), graded, verdicts)
+        return np.where(same, np.nan, known).astype(np.float32)
 
 
 def _preferred(score: NDArray[np.float64], scale: float | None) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from blender_core.candidates import Answers, Task
+from blender_core.conversations import Asked
 from blender_core.threads import in_thread
 
 __all__ = ["Fuser"]
@@ -23,11 +24,11 @@ class Fuser(ABC):
         """Like `fuse_many`, without blocking the event loop."""
         return await asyncio.to_thread(self.fuse_many, tasks)
 
-    def fuse(self, instruction: str, candidates: Answers) -> str:
+    def fuse(self, instruction: Asked, candidates: Answers) -> str:
         """Fuse answers to one question, given best first."""
         return self.fuse_many([Task(instruction, candidates)])[0]
 
-    async def afuse(self, instruction: str, candidates: Answers) -> str:
+    async def afuse(self, instruction: Asked, candidates: Answers) -> str:
         """Like `fuse`, without blocking the event loop."""
         return (await self.afuse_many([Task(instruction, candidates)]))[0]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from blender_core.candidates import Answers, Task
 from blender_core.checks import positive
+from blender_core.conversations import Asked
 from blender_core.errors import CheckpointError, InputError, message_of
 from blender_core.fusion.checkpoint import load_model, load_tokenizer
 from blender_core.fusion.fuser import Fuser
@@ -133,7 +134,7 @@ class GenFuser(Fuser):
 
     def fuse(
         self,
-        instruction: str,
+        instruction: Asked,
         candidates: Answers,
         *,
         input: str = "",
@@ -161,7 +162,7 @@ class GenFuser(Fuser):
 
     def stream(
         self,
-        instruction: str,
+        instruction: Asked,
         candidates: Answers,
         *,
         input: str = "",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from blender_core.candidates import Answers, Pair, Task, checked_all
 from blender_core.comparison.comparator import AsyncComparator
+from blender_core.conversations import Asked
 from blender_core.errors import InputError
 from blender_core.flows import lockstep
 from blender_core.outcomes import Ranking
@@ -208,7 +209,7 @@ class PairRanker(Ranker):
 
     def rank(
         self,
-        instruction: str,
+        instruction: Asked,
         candidates: Answers,
         *,
         schedule: str | Schedule | None = None,

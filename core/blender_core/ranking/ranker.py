@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from blender_core.candidates import Answers, Candidate, Task
+from blender_core.conversations import Asked
 from blender_core.outcomes import Ranking
 
 __all__ = ["Duel", "Ranker"]
@@ -47,15 +48,15 @@ class Ranker(ABC):
         """Like `rank_many`, without blocking the event loop."""
         return await asyncio.to_thread(self.rank_many, tasks)
 
-    def rank(self, instruction: str, candidates: Answers) -> Ranking:
+    def rank(self, instruction: Asked, candidates: Answers) -> Ranking:
         """Rank the answers to one question."""
         return self.rank_many([Task(instruction, candidates)])[0]
 
-    async def arank(self, instruction: str, candidates: Answers) -> Ranking:
+    async def arank(self, instruction: Asked, candidates: Answers) -> Ranking:
         """Like `rank`, without blocking the event loop."""
         return (await self.arank_many([Task(instruction, candidates)]))[0]
 
-    def compare(self, instruction: str, a: Candidate | str, b: Candidate | str) -> float:
+    def compare(self, instruction: Asked, a: Candidate | str, b: Candidate | str) -> float:
         """By how much `a` is better than `b`: mean of both orders, > 0 where `a` is better."""
         matrix = self.rank_completely([Task(instruction, [a, b])])[0].matrix
         return (float(matrix[0, 1]) - float(matrix[1, 0])) / 2.0
