@@ -7,27 +7,6 @@ none of them is for training.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from blender_core.lazy import lazy
 
-if TYPE_CHECKING:
-    from blender_core.evaluation.sense.kinds import KINDS, Kind
-    from blender_core.evaluation.sense.result import Outcome, Sense, Share
-    from blender_core.evaluation.sense.running import run_sense
-    from blender_core.evaluation.sense.trials import Trial, battery
-
-_HOME = {
-    "KINDS": "kinds",
-    "Kind": "kinds",
-    "Outcome": "result",
-    "Sense": "result",
-    "Share": "result",
-    "Trial": "trials",
-    "battery": "trials",
-    "run_sense": "running",
-}
-
-__all__ = ["KINDS", "Kind", "Outcome", "Sense", "Share", "Trial", "battery", "run_sense"]
-
-__getattr__ = lazy(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy(__name__, __file__)

@@ -1,0 +1,8 @@
+from langchain_blender.blend import Blend as Blend
+from langchain_blender.chat_comparator import ChatComparator as ChatComparator
+from langchain_blender.chat_fuser import ChatFuser as ChatFuser
+from langchain_blender.chat_model import BlendedChatModel as BlendedChatModel
+from langchain_blender.compressor import PairRankerCompressor as PairRankerCompressor
+from langchain_blender.llm import BlendedLLM as BlendedLLM
+from langchain_blender.middleware import BlendMiddleware as BlendMiddleware
+from langchain_blender.tool import PickBestAnswer as PickBestAnswer

@@ -1,0 +1,10 @@
+from llamaindex_blender.evaluator import PairRankerEvaluator as PairRankerEvaluator
+from llamaindex_blender.llm import BlendedLLM as BlendedLLM
+from llamaindex_blender.llm_comparator import LLMComparator as LLMComparator
+from llamaindex_blender.llm_fuser import LLMFuser as LLMFuser
+from llamaindex_blender.query_engine import BlendedQueryEngine as BlendedQueryEngine
+from llamaindex_blender.rerank import PairRankerRerank as PairRankerRerank
+from llamaindex_blender.responses import ResponseNode as ResponseNode
+from llamaindex_blender.responses import ResponseRetriever as ResponseRetriever
+from llamaindex_blender.synthesizer import GenFuserSynthesizer as GenFuserSynthesizer
+from llamaindex_blender.tool import PickBestAnswer as PickBestAnswer
