@@ -10,16 +10,18 @@ from blender_core.candidates import Answers, Task, checked_all
 from blender_core.checks import positive
 from blender_core.conversations import Asked
 from blender_core.errors import InputError
-from blender_core.flows import Course
-from blender_core.fusion.flow import Fused, fusing_flow
-from blender_core.fusion.fuser import Fuser
+from blender_core.fusion.fuser import Fuser, texts_of
 from blender_core.fusion.gate import Draft, compared, fused, ranked, to_compare, to_fuse
 from blender_core.fusion.streaming import Writing
 from blender_core.outcomes import Blend, Ranking
 from blender_core.progress import bars_drawn
 from blender_core.ranking.ranker import Duel, Ranker
+from blender_core.together import atogether, together
 
 __all__ = ["Blender"]
+
+_PATIENCE = 3
+"""After so many failures in a row the fuser is not asked any more."""
 
 
 class Blender:
@@ -162,28 +164,17 @@ class Blender:
 
     def _fuse(self, tasks: list[Task]) -> list[str | Exception]:
         """For each task the fused text, or what the fuser raised."""
-        if not tasks or self.fuser is None:
-            return []
-        fusing = Course(fusing_flow(tasks))
-        while not fusing.done:
-            try:
-                texts: Fused = self.fuser.fuse_many(fusing.request)
-            except Exception as error:  # noqa: BLE001  (costs the fused texts only)
-                texts = error
-            fusing.reply(texts)
-        return fusing.result
+
+        def fuse(some: Sequence[Task]) -> list[str]:
+            return texts_of(self.fuser.fuse_many(some) if self.fuser else [], len(some))
+
+        return list(together(tasks, fuse, patience=_PATIENCE))
 
     async def _afuse(self, tasks: list[Task]) -> list[str | Exception]:
-        if not tasks or self.fuser is None:
-            return []
-        fusing = Course(fusing_flow(tasks))
-        while not fusing.done:
-            try:
-                texts: Fused = await self.fuser.afuse_many(fusing.request)
-            except Exception as error:  # noqa: BLE001  (as above)
-                texts = error
-            fusing.reply(texts)
-        return fusing.result
+        async def fuse(some: Sequence[Task]) -> list[str]:
+            return texts_of(await self.fuser.afuse_many(some) if self.fuser else [], len(some))
+
+        return [text async for text in atogether(tasks, fuse, patience=_PATIENCE)]
 
     def _compare(self, duels: list[Duel]) -> Sequence[tuple[float, float] | Exception]:
         """For each duel its two logits, or what the ranker raised."""

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from blender_core.candidates import Answers, Task
 from blender_core.conversations import Asked
+from blender_core.errors import ModelOutputError
 from blender_core.threads import in_thread
 
-__all__ = ["Fuser"]
+__all__ = ["Fuser", "texts_of"]
 
 
 class Fuser(ABC):
@@ -40,3 +41,14 @@ class Fuser(ABC):
         """Like `stream`, without blocking the event loop."""
         async for piece in in_thread(lambda: self.stream(instruction, candidates)):
             yield piece
+
+
+def texts_of(fused: object, count: int) -> list[str]:
+    """What a fuser wrote, if it is one text a task.
+
+    Raises:
+        ModelOutputError: it is something else.
+    """
+    if isinstance(fused, list) and [type(text) for text in fused] == [str] * count:
+        return fused
+    raise ModelOutputError(f"the fuser was to write {count} texts and gave {fused!r:.80}")
