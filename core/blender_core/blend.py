@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any
 
+from blender_core import checks
 from blender_core.candidates import Answers, Task, checked_all
-from blender_core.checks import positive
 from blender_core.conversations import Asked
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser, texts_of
@@ -19,6 +19,9 @@ from blender_core.ranking.ranker import Duel, Ranker
 from blender_core.together import atogether, together
 
 __all__ = ["Blender"]
+
+_CONFIDENCE = 0.55
+"""How probable it must be that a fused text is better, where nothing is said about it."""
 
 _PATIENCE = 3
 """After so many failures in a row the fuser is not asked any more."""
@@ -34,9 +37,14 @@ class Blender:
         verify: whether a fused text must beat the top answer in both orders by the ranker;
             otherwise the top answer is returned. Turn off only if you judge the fused text
             yourself.
+        confidence: how probable it must be that a fused text is better (`Verdict.probability`),
+            0.5 to below 1: one that wins by next to nothing is a coin toss, and costs the answer
+            that a member gave. None is 0.55 where the ranker is calibrated; where it is not, what
+            wins in both orders is kept.
 
     Raises:
-        InputError: `top_k` is not positive, or ranker or fuser are none.
+        InputError: `top_k` is not positive, `confidence` is out of range, or ranker or fuser are
+            of another type.
 
     >>> from blender_core import PairRanker
     >>> from blender_core.testing import ScriptedComparator, ScriptedFuser
@@ -47,7 +55,13 @@ class Blender:
     """
 
     def __init__(
-        self, ranker: Ranker, fuser: Fuser | None = None, *, top_k: int = 3, verify: bool = True
+        self,
+        ranker: Ranker,
+        fuser: Fuser | None = None,
+        *,
+        top_k: int = 3,
+        verify: bool = True,
+        confidence: float | None = None,
     ) -> None:
         if not isinstance(ranker, Ranker):
             raise InputError(f"ranker must be a Ranker, got {type(ranker).__name__}")
@@ -55,8 +69,11 @@ class Blender:
             raise InputError(f"fuser must be a Fuser or None, got {type(fuser).__name__}")
         self.ranker = ranker
         self.fuser = fuser
-        self.top_k = positive("top_k", top_k)
+        self.top_k = checks.positive("top_k", top_k)
         self.verify = verify
+        if confidence is not None:
+            checks.probability("confidence", confidence, least=0.5)
+        self.confidence = confidence
 
     def blend(self, instruction: Asked, candidates: Answers, *, fuse: bool = True) -> Blend:
         """Blend the answers to one question; `fuse=False` only picks the best."""
@@ -86,7 +103,7 @@ class Blender:
         with bars_drawn(show_progress):
             drafts = self._drafts(asked, self.ranker.rank_many(asked), fuse=fuse)
             drafts = fused(drafts, self._fuse(to_fuse(drafts)), verify=self.verify)
-            drafts = compared(drafts, self._compare(to_compare(drafts)))
+            drafts = self._judged(drafts, self._compare(to_compare(drafts)))
         return [draft.blend for draft in drafts]
 
     async def ablend_many(self, tasks: Iterable[Task], *, fuse: bool = True) -> list[Blend]:
@@ -94,7 +111,7 @@ class Blender:
         asked = list(checked_all(tasks))
         drafts = self._drafts(asked, await self.ranker.arank_many(asked), fuse=fuse)
         drafts = fused(drafts, await self._afuse(to_fuse(drafts)), verify=self.verify)
-        drafts = compared(drafts, await self._acompare(to_compare(drafts)))
+        drafts = self._judged(drafts, await self._acompare(to_compare(drafts)))
         return [draft.blend for draft in drafts]
 
     def stream(
@@ -127,7 +144,7 @@ class Blender:
             else:
                 texts = [writing.written]
         drafts = fused(drafts, texts, verify=self.verify)
-        drafts = compared(drafts, self._compare(to_compare(drafts)))
+        drafts = self._judged(drafts, self._compare(to_compare(drafts)))
         yield drafts[0].blend
 
     async def astream(
@@ -153,7 +170,7 @@ class Blender:
             else:
                 texts = [writing.written]
         drafts = fused(drafts, texts, verify=self.verify)
-        drafts = compared(drafts, await self._acompare(to_compare(drafts)))
+        drafts = self._judged(drafts, await self._acompare(to_compare(drafts)))
         yield drafts[0].blend
 
     def _drafts(
@@ -161,6 +178,14 @@ class Blender:
     ) -> list[Draft]:
         can_fuse = self.fuser is not None
         return ranked(tasks, rankings, top_k=self.top_k, can_fuse=can_fuse, asked=fuse)
+
+    def _judged(
+        self, drafts: Sequence[Draft], logits: Sequence[tuple[float, float] | Exception]
+    ) -> list[Draft]:
+        calibrator, confidence = self.ranker.calibrator, self.confidence
+        if confidence is None:
+            confidence = 0.0 if calibrator is None else _CONFIDENCE
+        return compared(drafts, logits, confidence=confidence, calibrator=calibrator)
 
     def _fuse(self, tasks: list[Task]) -> list[str | Exception]:
         """For each task the fused text, or what the fuser raised."""

@@ -137,6 +137,7 @@ VerdictReason = Literal[
     "fused text won",
     "fused text kept without a check",
     "fused text lost",
+    "fused text won too narrowly",
     "fused text could not be compared",
     "fused text is empty",
     "fused text answers nothing",
@@ -157,6 +158,8 @@ class Verdict:
         fused_first: logit with the fused text shown first against the top answer; > 0 where the
             fused text is better. None where the two were not compared.
         fused_second: logit with the fused text shown second; < 0 where it is better.
+        probability: how probable it is that the fused text is better; calibrated where the ranker
+            is. None where the two were not compared.
         rejected: the fused text that lost, for inspection.
         error: what the fuser, or the ranker that was to compare, raised, as text.
     """
@@ -164,6 +167,7 @@ class Verdict:
     reason: VerdictReason
     fused_first: float | None = None
     fused_second: float | None = None
+    probability: float | None = None
     rejected: str | None = None
     error: str | None = None
 

@@ -11,6 +11,7 @@ import pytest
 from golden_data import CHECKPOINTS
 
 from blender_core import Blender, Candidate, ConsensusRanker, GenFuser, PairRanker, Ranker, Task
+from blender_core.belief.calibrator import Calibrator
 from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.errors import InputError, ModelOutputError
 from blender_core.fusion.fuser import Fuser
@@ -371,3 +372,32 @@ def test_the_command_line_says_so():
     with console.capture() as capture:
         console.print(blend_view("1", task, blend))
     assert "fused text answers nothing" in capture.get()
+
+
+def test_a_fused_text_must_win_clearly():
+    def ranker(lead, calibrator=None):
+        scripted = ScriptedComparator({"a": 0.0, "b": -1.0, "fused text": lead})
+        return PairRanker(scripted, calibrator=calibrator)
+
+    def verdict(lead, confidence=None, calibrator=None):
+        blender = Blender(
+            ranker(lead, calibrator), ScriptedFuser("fused text"), confidence=confidence
+        )
+        blend = blender.blend("q", ["a", "b"])
+        assert blend.fused is (blend.verdict.reason == "fused text won")
+        return blend.verdict
+
+    # Nobody knows what an uncalibrated margin means: what wins is kept, unless it is asked for.
+    assert verdict(0.04).reason == "fused text won"
+    assert verdict(0.04).probability == pytest.approx(0.51, abs=1e-3)
+    assert verdict(0.04, confidence=0.6).reason == "fused text won too narrowly"
+    assert verdict(0.04, confidence=0.6).rejected == "fused text"
+    assert verdict(1.0, confidence=0.6).reason == "fused text won"
+    # With a calibrator it is known, and a coin toss is not enough.
+    assert verdict(0.04, calibrator=Calibrator(1.0)).reason == "fused text won too narrowly"
+    assert verdict(0.3, calibrator=Calibrator(1.0)).reason == "fused text won"
+    assert verdict(0.3, calibrator=Calibrator(4.0)).reason == "fused text won too narrowly"
+    assert verdict(-0.3, calibrator=Calibrator(1.0)).reason == "fused text lost"
+    for bad in (0.4, 1.0, "much"):
+        with pytest.raises(InputError, match="confidence"):
+            Blender(ranker(1.0), confidence=bad)

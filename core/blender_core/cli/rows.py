@@ -67,6 +67,7 @@ class _Verdict(_Strict):
     reason: VerdictReason
     fused_first: Number
     fused_second: Number
+    probability: Number
     rejected: Text | None
     error: Text | None
 

@@ -9,10 +9,12 @@ each takes drafts and what a model said of them, and asks no model itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
+from typing import SupportsFloat
 
+from blender_core.belief.calibrator import Calibrator
 from blender_core.candidates import Candidate, Task, name_of
 from blender_core.comparison.nonanswers import surely_nothing
 from blender_core.errors import describe
@@ -118,17 +120,24 @@ def to_compare(drafts: Sequence[Draft]) -> list[Duel]:
 
 
 def compared(
-    drafts: Sequence[Draft], logits: Iterable[tuple[float, float] | Exception]
+    drafts: Sequence[Draft],
+    logits: Iterable[tuple[float, float] | Exception],
+    *,
+    confidence: float,
+    calibrator: Calibrator | None,
 ) -> list[Draft]:
     """The drafts after comparing: all of them are blends.
 
     Args:
         drafts: after fusing.
         logits: for each duel of `to_compare` its two logits, or what the ranker raised.
+        confidence: how probable it must be that a fused text is better.
+        calibrator: the ranker's, if it has one; without it, a margin is a logit.
     """
+    calibrate = (calibrator or Calibrator(1.0)).probability
     given = iter(logits)
     return [
-        replace(draft, verdict=_verdict_on(draft.text or "", next(given)))
+        replace(draft, verdict=_verdict_on(draft.text or "", next(given), confidence, calibrate))
         if draft.is_to_be_compared
         else draft
         for draft in drafts
@@ -181,11 +190,20 @@ def _says_nothing(text: str, best: Candidate) -> VerdictReason | None:
     return None
 
 
-def _verdict_on(text: str, logits: tuple[float, float] | Exception) -> Verdict:
+def _verdict_on(
+    text: str,
+    logits: tuple[float, float] | Exception,
+    confidence: float,
+    calibrate: Callable[[float], SupportsFloat],
+) -> Verdict:
     if isinstance(logits, Exception):
         return Verdict("fused text could not be compared", rejected=text, error=describe(logits))
-    if beats(*logits):
-        return Verdict("fused text won", *logits)
     if any(map(isnan, logits)):
         return Verdict("fused text could not be compared", *logits, rejected=text)
-    return Verdict("fused text lost", *logits, rejected=text)
+    first, second = logits
+    probability = float(calibrate((first - second) / 2.0))
+    if not beats(first, second):
+        return Verdict("fused text lost", first, second, probability, rejected=text)
+    if probability < confidence:
+        return Verdict("fused text won too narrowly", first, second, probability, rejected=text)
+    return Verdict("fused text won", first, second, probability)

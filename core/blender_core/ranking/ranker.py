@@ -6,10 +6,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from blender_core.candidates import Answers, Candidate, Task
 from blender_core.conversations import Asked
 from blender_core.outcomes import Ranking
+
+if TYPE_CHECKING:
+    from blender_core.belief.calibrator import Calibrator
 
 __all__ = ["Duel", "Ranker"]
 
@@ -24,7 +28,13 @@ class Duel:
 
 
 class Ranker(ABC):
-    """Orders the candidates of tasks. A new kind implements `rank_many`; the rest follows."""
+    """Orders the candidates of tasks. A new kind implements `rank_many`; the rest follows.
+
+    Attributes:
+        calibrator: what makes probabilities of its margins, if it has one.
+    """
+
+    calibrator: Calibrator | None = None
 
     @property
     def waits(self) -> bool:

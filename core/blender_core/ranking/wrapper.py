@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from blender_core.candidates import Task, checked_all
 from blender_core.outcomes import Ranking
 from blender_core.progress import bars_drawn
 from blender_core.ranking.ranker import Duel, Ranker
+
+if TYPE_CHECKING:
+    from blender_core.belief.calibrator import Calibrator
 
 __all__ = ["Method", "RankerWrapper"]
 
@@ -33,6 +36,11 @@ class RankerWrapper(Ranker):
     def ranker(self) -> Ranker:
         """The other one."""
         return self._ranker
+
+    @property
+    def calibrator(self) -> Calibrator | None:  # type: ignore[override]  # as the other one has it
+        """The other one's."""
+        return self.ranker.calibrator
 
     @property
     def waits(self) -> bool:
