@@ -132,6 +132,28 @@ class Ranking:
         """
         return self.inference.position_bias_interval(mass)
 
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON; None for NaN and infinity."""
+        said: dict[str, Any] = {
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "order": self.order,
+            "ranks": self.ranks,
+            "scores": self.scores,
+            "matrix": self.matrix.tolist(),
+            "passes": self.passes,
+            "stopped_because": self.stopped_because,
+            "goal": self.goal,
+            "left_out": sorted(self.left_out),
+            "score_parts": dict(self.score_parts),
+            "absolute": self.absolute,
+            "calibrated": self.is_calibrated,
+            "probability_best": self.probability_best,
+            "confidence": self.confidence,
+            "position_bias": self.position_bias,
+        }
+        plain: dict[str, Any] = _plain(said)
+        return plain
+
 
 VerdictReason = Literal[
     "fused text won",
@@ -200,8 +222,24 @@ class Blend:
         }
         return {"score_parts": named} if named else {}
 
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON, the ranking too; None for NaN and infinity."""
+        plain: dict[str, Any] = _plain(
+            {
+                "text": self.text,
+                "fused": self.fused,
+                "sources": self.sources,
+                "verdict": asdict(self.verdict),
+                "ranking": self.ranking.as_dict(),
+            }
+        )
+        return plain
+
     def report(self) -> dict[str, Any]:
-        """How it came about, in plain JSON: no text but a rejected one, None for NaN."""
+        """How it came about, in plain JSON: no text but a rejected one, None for NaN.
+
+        What it says of answers it says by their names; see `as_dict` where two may have the same.
+        """
         candidates, ranking = self.ranking.candidates, self.ranking
         return {
             "order": [name_of(candidates, place) for place in ranking.order],
@@ -215,8 +253,16 @@ class Blend:
             "calibrated": ranking.is_calibrated,
             "fused": self.fused,
             "sources": list(self.sources),
-            "verdict": {
-                key: None if isinstance(value, float) and math.isnan(value) else value
-                for key, value in asdict(self.verdict).items()
-            },
+            "verdict": {key: _plain(value) for key, value in asdict(self.verdict).items()},
         }
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 
@@ -401,3 +402,18 @@ def test_a_fused_text_must_win_clearly():
     for bad in (0.4, 1.0, "much"):
         with pytest.raises(InputError, match="confidence"):
             Blender(ranker(1.0), confidence=bad)
+
+
+def test_rankings_and_blends_are_plain_json():
+    ranker = PairRanker(ScriptedComparator({"a": 2.0, "b": 1.0, "c": 0.0}), schedule="bubble")
+    blend = Blender(ranker).blend("q", {"m": "a", "n": "b", "o": "c"})
+    told = json.loads(json.dumps(blend.as_dict(), allow_nan=False))
+    assert told.keys() == {"text", "fused", "sources", "verdict", "ranking"}
+    assert told["verdict"]["reason"] == "no fuser"
+    ranking = told["ranking"]
+    assert ranking == json.loads(json.dumps(blend.ranking.as_dict(), allow_nan=False))
+    assert ranking["candidates"][0] == {"text": "a", "source": "m"}
+    assert (ranking["order"], ranking["ranks"]) == ([0, 1, 2], [1, 2, 3])
+    asked = blend.ranking.matrix
+    assert [[cell is None for cell in row] for row in ranking["matrix"]] == np.isnan(asked).tolist()
+    assert ranking["probability_best"] == list(blend.ranking.probability_best)

@@ -368,3 +368,20 @@ def test_a_report_without_a_judge_has_no_plots_and_says_nothing_of_one(tmp_path)
     assert "svg" not in Page(as_html(report)).tags
     with pytest.raises(InputError):
         evaluate([], Evaluation())
+
+
+def test_records_are_grouped_by_any_field_they_have(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
+    lines = [line | {"id": 1, "subset": "math"}, line | {"id": 2, "subset": "chat"}, line]
+    Path("in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    asked = ("in.jsonl", "--ranker", "mini", "--no-baselines", "--resamples", 0)
+    result = run(*asked, "--group-by", "subset", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    assert {"all", "math", "chat", "no subset"} <= told["agreement"].keys()
+    result = run(*asked, "--group-by", "subject")
+    assert result.exit_code == 2
+    assert "no record has a field 'subject' to group by; there are: id, instruction, subset" in (
+        " ".join(result.output.split())
+    )

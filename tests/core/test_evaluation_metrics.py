@@ -66,6 +66,31 @@ def test_bleu_and_chrf_are_sacrebleus():
     assert scores("chrf", [("", "the cat")])[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("今天天气很好，我们去公园。", "他昨天买了三本新书。"),
+        ("今日は天気がいいです。", "彼は本を三冊買った。"),
+        ("สวัสดีครับ", "ขอบคุณมาก"),
+        ("Сегодня хорошая погода, идём в парк.", "Он купил три новые книги вчера."),
+        ("오늘은 날씨가 좋습니다", "그는 책을 샀다"),
+        ("الطقس جميل اليوم", "اشترى ثلاثة كتب"),
+        ("आज मौसम अच्छा है", "उसने किताबें खरीदीं"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["rouge1", "rouge2", "rougeL", "bleu", "chrf"])
+def test_metrics_of_words_judge_all_scripts(kind, text, other):
+    half = text[: len(text) // 2]
+    same, part, none = scores(kind, [(text, text), (half, text), (other, text)])
+    assert same == pytest.approx(100)
+    assert none < part < same or kind == "rouge2"
+    assert none < 30
+
+
+def test_latin_words_among_others_are_stemmed_as_ever():
+    assert scores("rouge1", [("the angles α", "the angle α")])[0] == pytest.approx(100)
+
+
 def test_an_unknown_metric_is_named_with_those_there_are():
     with pytest.raises(InputError, match="unknown metric 'rogue'; known: bertscore, bartscore"):
         metric_kind("rogue")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,25 +14,17 @@ from blender_core.cli.evaluation_outputs import Kept
 from blender_core.cli.members import Members, read_prior
 from blender_core.cli.messages import INTERRUPTED, say, shows_progress
 from blender_core.cli.options import DEFAULT_RANKER, Loading
+from blender_core.errors import InputError
 
 if TYPE_CHECKING:
     from blender_core.data.records import Record
     from blender_core.evaluation.wanted import MetricWanted
 
-__all__ = ["Group", "evaluate"]
+__all__ = ["evaluate"]
 
 _MEASURES = "What is measured"
 _RESULTS = "Results"
 _DEFAULT_METRICS = ("rouge2", "rougeL", "bleu", "chrf")
-
-
-class Group(str, Enum):
-    """By what records are grouped."""
-
-    source = "source"
-    task = "task"
-    label_kind = "label_kind"
-    id = "id"
 
 
 def evaluate(
@@ -106,9 +97,11 @@ def evaluate(
         ),
     ] = None,
     group_by: Annotated[
-        Group | None,
+        str | None,
         typer.Option(
-            help="Also by group; 'id' is what stands before the first '-' of an id.",
+            metavar="FIELD",
+            help="Also by group: any field of the records, such as source, task or subset; 'id' "
+            "is what stands before the first '-' of an id.",
             rich_help_panel=_MEASURES,
         ),
     ] = None,
@@ -186,7 +179,7 @@ def evaluate(
         metrics=metrics,
         reference_models=reference_model or (),
         judge=Judge(judge_score or (), gaps),
-        group=None if group_by is None else _grouping(group_by),
+        group=None if group_by is None else _grouping(group_by, records),
         bootstrap=Bootstrap(resamples, seed),
         progress=_bars(quiet),
     )
@@ -239,13 +232,30 @@ def _told(metric: MetricWanted) -> str:
     return metric.name if metric.settings is None else f"{metric.name}={metric.settings.model}"
 
 
-def _grouping(group: Group) -> Callable[[Record], str]:
-    def name(record: Record) -> str:
-        if group is Group.id:
-            return str(record.id).partition("-")[0] if record.id is not None else "no id"
-        return getattr(record, group.value) or f"no {group.value}"
+def _grouping(field: str, records: Sequence[Record]) -> Callable[[Record], str]:
+    """From a record to what a field of it says.
 
-    return name
+    Raises:
+        InputError: no record has such a field.
+    """
+
+    def name(record: Record) -> str | None:
+        kind = record.kind(field)
+        return kind.partition("-")[0] if field == "id" and kind else kind
+
+    if all(name(record) is None for record in records):
+        known = {
+            key for one in records for key in (*one.model_fields_set, *(one.model_extra or ()))
+        }
+        named = sorted(key for key in known if any(one.kind(key) for one in records))
+        raise InputError(
+            f"no record has a field {field!r} to group by; there are: {_listed(named)}"
+        )
+    return lambda record: name(record) or f"no {field}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _bars(quiet: bool) -> Callable[[str, int], Any] | None:

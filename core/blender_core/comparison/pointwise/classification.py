@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from blender_core.comparison.pointwise.checkpoint import (
     Checkpoint,
@@ -49,6 +51,7 @@ class ClassificationScorer(ModelScorer):
         self._model = model_of(
             MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, config, source.weights, source
         )
+        _keep_heads_precise(self._model)
         tokenizer = tokenizer_in(source.folder)
         limit = row_limit(source, source.folder, self._model)
         template = chat_template(source.folder)
@@ -78,3 +81,24 @@ class ClassificationScorer(ModelScorer):
         segments = {"token_type_ids": types} if self._has_types else {}
         logits: torch.Tensor = self._model(input_ids=ids, attention_mask=mask, **segments).logits
         return logits
+
+
+def _keep_heads_precise(model: nn.Module) -> None:
+    """Have all that comes behind the base model computed in float32, or better where it is.
+
+    A reward is one number: rounded to half precision, hundreds of answers tie.
+    """
+    for name, head in model.named_children():
+        if name != model.base_model_prefix:
+            for weight in head.parameters():
+                weight.data = _precise(weight.data)
+            head.register_forward_pre_hook(_precise_inputs)
+
+
+def _precise_inputs(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(_precise(one) if isinstance(one, torch.Tensor) else one for one in inputs)
+
+
+def _precise(numbers: torch.Tensor) -> torch.Tensor:
+    is_half = numbers.is_floating_point() and torch.finfo(numbers.dtype).bits < 32
+    return numbers.float() if is_half else numbers

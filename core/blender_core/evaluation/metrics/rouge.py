@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_core.comparison.worth.signs.language import script_of
 from blender_core.errors import MissingExtraError
 from blender_core.evaluation.metrics.metric import TextPair
+from blender_core.ranking.similarity.tokens import tokens
 
 __all__ = ["Rouge"]
 
@@ -18,7 +20,8 @@ __all__ = ["Rouge"]
 class Rouge:
     """F1 of one kind of ROUGE, 0 to 100, words stemmed as LLM-Blender does.
 
-    rouge-score knows the letters a to z and digits only: texts in other scripts score 0.
+    rouge-score knows the letters a to z and digits only; words of other scripts, and characters
+    of those that write without spaces, are added to what it finds.
 
     Args:
         kind: ``"rouge1"``, ``"rouge2"`` or ``"rougeL"``.
@@ -49,4 +52,15 @@ class _Remembering:
     """A tokenizer that stems a reference once, however many candidates it has."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self.tokenize = lru_cache(maxsize=64)(tokenizer.tokenize)
+        self._tokenizer = tokenizer
+        self.tokenize = lru_cache(maxsize=64)(self._tokens)
+
+    def _tokens(self, text: str) -> list[str]:
+        if not any(char.isalpha() and script_of(char) != "latin" for char in text):
+            known: list[str] = self._tokenizer.tokenize(text)
+            return known
+        return [
+            part
+            for word in tokens(text)
+            for part in (self._tokenizer.tokenize(word) if word.isascii() else [word])
+        ]

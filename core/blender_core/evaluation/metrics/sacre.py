@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from blender_core.errors import MissingExtraError
 from blender_core.evaluation.metrics.metric import TextPair
+from blender_core.ranking.similarity.tokens import spaced
 
 __all__ = ["Sacre"]
 
@@ -18,7 +19,8 @@ class Sacre:
     """One of sacrebleu's sentence scores, 0 to 100, with its default settings.
 
     BLEU is that of ``sacrebleu.sentence_bleu``: 13a tokens, exponential smoothing, n-gram orders
-    that a short text has not are left out.
+    that a short text has not are left out. Characters of scripts without spaces between words are
+    tokens of their own.
 
     Args:
         kind: ``"bleu"`` or ``"chrf"``.
@@ -38,7 +40,7 @@ class Sacre:
     def scores(self, pairs: Sequence[TextPair]) -> NDArray[np.float64]:
         """Score pairs one by one."""
         found = [
-            self._scorer.sentence_score(candidate, [reference]).score
+            self._scorer.sentence_score(spaced(candidate), [spaced(reference)]).score
             for candidate, reference in pairs
         ]
         return np.array(found, dtype=np.float64)

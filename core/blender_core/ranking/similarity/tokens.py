@@ -7,7 +7,7 @@ import unicodedata
 
 from blender_core.ranking.similarity.ends import ends
 
-__all__ = ["tokens"]
+__all__ = ["spaced", "tokens"]
 
 # Scripts written without spaces: Thai, Lao, Myanmar, Khmer, kana, Chinese characters.
 _UNSPACED = (
@@ -21,11 +21,21 @@ _SIGNS = (
     r"(?<!\w)-(?=\d)|(?<=\w)\#|"
     r"[+<>=$%&@~^\u00a2-\u00a5\u00ac\u00b1\u00d7\u00f7\u20a0-\u20bf\u2200-\u22ff]"
 )
+_ALONE = re.compile(f"[{_UNSPACED}]")
 _TOKEN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}])+|{_SIGNS}")
 # A long run of marks takes quadratic time to compose. Unicode's Stream-Safe Text Format (UAX 15,
 # section 13) divides it, after 30, by a character that is not seen.
 _NO_WORDS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 _JOINER = "\u034f"
+
+
+def spaced(text: str) -> str:
+    """The text with spaces around characters of scripts that have none between words.
+
+    >>> spaced("42は答え")
+    '42 は  答  え '
+    """
+    return _ALONE.sub(r" \g<0> ", text)
 
 
 def tokens(text: str) -> list[str]:
