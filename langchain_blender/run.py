@@ -17,7 +17,7 @@ from blender_core.blend import Blender
 from blender_core.candidates import Candidate, Task
 from blender_core.election import Entrant
 from blender_core.errors import describe
-from blender_core.members import Answers, aask, ask
+from blender_core.members import Replies, aask, ask
 from blender_core.outcomes import Blend, Ranking
 from blender_core.ranking.pair_ranker import PairRanker
 from blender_core.ranking.shipped import load_ahead
@@ -146,7 +146,7 @@ class BlendRun:
                 else:
                     yield self._last_chunk(contest, part, streamed=streamed)
 
-    def _contest(self, answers: Answers[AIMessage]) -> _Contest:
+    def _contest(self, answers: Replies[AIMessage]) -> _Contest:
         return _Contest(answers, self._parser, self._unfit)
 
     def _calls(self) -> dict[str, Callable[[LanguageModelInput], AIMessage]]:
@@ -233,7 +233,7 @@ class _Contest:
 
     def __init__(
         self,
-        answers: Answers[AIMessage],
+        answers: Replies[AIMessage],
         parser: JsonOutputToolsParser | None,
         unfit: Callable[[AIMessage], str | None] | None,
     ) -> None:

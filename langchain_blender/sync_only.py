@@ -1,4 +1,4 @@
-"""Which members have an async way that is none: it would only take a thread of the loop's pool."""
+"""Which members have async methods that only call the sync ones in a thread of the loop's pool."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from llama_index.core.tools.types import BaseTool
 from blender_core.candidates import Candidate
 from blender_core.election import Election
 from blender_core.errors import describe
-from blender_core.members import Answers
+from blender_core.members import Replies
 from blender_core.outcomes import Blend
 from blender_core.prompting.conversation import question_of
 from llamaindex_blender.tool_calls import (
@@ -33,7 +33,7 @@ class Contest:
         fusable: whether they may be fused: none calls a tool.
     """
 
-    def __init__(self, answers: Answers[ChatResponse], tools: Sequence[BaseTool] = ()) -> None:
+    def __init__(self, answers: Replies[ChatResponse], tools: Sequence[BaseTool] = ()) -> None:
         self._answers = answers
         self._written = ""
         self._election = Election.of(

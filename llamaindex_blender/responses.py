@@ -18,7 +18,7 @@ from llama_index_instrumentation import get_dispatcher
 
 from blender_core.checks import positive, seconds
 from blender_core.errors import InputError, describe
-from blender_core.members import Answers, aask, ask, unused_name
+from blender_core.members import Replies, aask, ask, unused_name
 from blender_core.threads import in_own_thread
 from llamaindex_blender.failing import Failing
 from llamaindex_blender.handlers import hand_on
@@ -183,7 +183,7 @@ class ResponseRetriever(BaseRetriever):
 
         return respond
 
-    def _nodes(self, answers: Answers[_Outcome]) -> list[NodeWithScore]:
+    def _nodes(self, answers: Replies[_Outcome]) -> list[NodeWithScore]:
         nothing = {n: a for n, a in answers.answers.items() if isinstance(a, ValueError)}
         failures = {**answers.failures, **nothing}
         self._failing.note(failures)

@@ -1,4 +1,4 @@
-"""Which LLMs and engines have an async way that is none: it would block the event loop."""
+"""Which LLMs and engines have async methods that only call the sync ones: they would block."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from blender_core.checks import positive, seconds
 from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
 
-__all__ = ["Answers", "aask", "ask", "unused_name"]
+__all__ = ["Replies", "aask", "ask", "unused_name"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -52,7 +52,7 @@ _leaving: set[asyncio.Task[object]] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Answers(Generic[A]):
+class Replies(Generic[A]):
     """What came back from the members. Every dict is in the order of the members.
 
     Attributes:
@@ -78,7 +78,7 @@ def ask(
     deadline: float | None = None,
     min_answers: int = 1,
     max_concurrency: int | None = None,
-) -> Answers[A]:
+) -> Replies[A]:
     """Ask all members the same question, each in a thread with a copy of the caller's context.
 
     A member that raises or is too slow costs only its own answer. A thread cannot be stopped:
@@ -122,7 +122,7 @@ async def aask(
     deadline: float | None = None,
     min_answers: int = 1,
     max_concurrency: int | None = None,
-) -> Answers[A]:
+) -> Replies[A]:
     """Ask all members the same question, each in a task; arguments and errors as in `ask`.
 
     A member that is too slow is cancelled. If the caller is cancelled, so are all members. No
@@ -276,7 +276,7 @@ class _FanOut(Generic[A]):
             self._waiting.clear()
         return list(overdue)
 
-    def result(self) -> Answers[A]:
+    def result(self) -> Replies[A]:
         """The answers, if there are enough of them.
 
         Raises:
@@ -287,7 +287,7 @@ class _FanOut(Generic[A]):
         failures = {name: self._failures[name] for name in self._seconds if name in self._failures}
         if len(answers) < self._min_answers:
             raise QuorumError(self._min_answers, tuple(answers), failures)
-        return Answers(answers, failures, self._seconds, frozenset(self._blocking))
+        return Replies(answers, failures, self._seconds, frozenset(self._blocking))
 
     def _end(self, name: str) -> float:
         """When a running member is out of time."""

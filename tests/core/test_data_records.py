@@ -21,7 +21,7 @@ from blender_core.data import (
     read_record,
     read_records,
 )
-from blender_core.data.comparisons import VERDICTS
+from blender_core.data.comparisons import CMP_RESULTS
 from blender_core.data.pairs import from_pair
 from blender_core.data.records import as_value
 from blender_core.errors import InputError
@@ -221,7 +221,7 @@ def test_matrix_to_cmp_results_and_back(matrix, tie):
 def test_cmp_results_survive_a_record(data):
     models = data.draw(st.lists(st.text("ab,", min_size=1), min_size=2, max_size=4, unique=True))
     keys = [f"{a},{b}" for a in models for b in models if a != b]
-    said = data.draw(st.dictionaries(st.sampled_from(keys), st.sampled_from(VERDICTS)))
+    said = data.draw(st.dictionaries(st.sampled_from(keys), st.sampled_from(CMP_RESULTS)))
     answers = [{"text": "x", "model": model} for model in models]
     value = {"instruction": "q", "candidates": answers, "cmp_results": json.dumps(said)}
     try:

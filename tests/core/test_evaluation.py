@@ -22,7 +22,7 @@ from blender_core.evaluation.evaluation import evaluate
 from blender_core.evaluation.figures import Bootstrap, Ratio
 from blender_core.evaluation.ranks import correlation, kendall_tau, ranks_of
 from blender_core.evaluation.store import Store
-from blender_core.evaluation.truth import Judge, truth_of
+from blender_core.evaluation.truth import TruthOptions, truth_of
 from blender_core.evaluation.wanted import Blending, Evaluation, MetricWanted
 from blender_core.fusion.fuser import Fuser
 
@@ -57,10 +57,10 @@ def test_scores_decide_where_nobody_compared_and_a_small_gap_is_a_tie():
     graded = record(1, "xyz", scores={"model_level_x": [1, 2, 3], "points": [9, 8, 5]})
     assert truth_of(graded).ranks.tolist() == [1, 2, 3]
     assert truth_of(graded).outcome[0].tolist() == [0, 1, 1]
-    near = truth_of(graded, Judge(gaps={"points": 1.0}))
+    near = truth_of(graded, TruthOptions(gaps={"points": 1.0}))
     assert near.outcome[0].tolist() == [0, 0, 1]
     assert near.scores.tolist() == [9, 8, 5]
-    assert truth_of(graded, Judge(["model_level_x"])).ranks.tolist() == [3, 2, 1]
+    assert truth_of(graded, TruthOptions(["model_level_x"])).ranks.tolist() == [3, 2, 1]
 
 
 def test_verdicts_come_before_scores_unless_a_score_is_asked_for():
@@ -69,7 +69,7 @@ def test_verdicts_come_before_scores_unless_a_score_is_asked_for():
     assert usual.outcome[0, 1] == 1
     assert np.isnan(usual.outcome[0, 2])
     assert usual.ranks.tolist() == [3, 2, 1]  # not all pairs were compared, but all were scored
-    assert truth_of(both, Judge(["s"])).outcome[0].tolist() == [0, -1, -1]
+    assert truth_of(both, TruthOptions(["s"])).outcome[0].tolist() == [0, -1, -1]
 
 
 def test_a_record_without_any_judge_knows_nothing():

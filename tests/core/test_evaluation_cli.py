@@ -36,7 +36,7 @@ HOSTILE = [
     "<img src=http://x.example/>",
     '"><b \x1b[31m',
 ]
-VERDICTS = ["A is better", "B is better", "Same good", "Same bad"]
+CMP_RESULTS = ["A is better", "B is better", "Same good", "Same bad"]
 
 
 def line(place, models=("m1", "m2", "m3"), **more):
@@ -46,7 +46,7 @@ def line(place, models=("m1", "m2", "m3"), **more):
         for k, model in enumerate(models)
     ]
     verdicts = {
-        f"{a},{b}": VERDICTS[(place + i + k) % 4]
+        f"{a},{b}": CMP_RESULTS[(place + i + k) % 4]
         for i, a in enumerate(models)
         for k, b in enumerate(models[i + 1 :])
     }

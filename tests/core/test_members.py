@@ -24,7 +24,7 @@ from blender_core.errors import (
     MemberTimeoutError,
     QuorumError,
 )
-from blender_core.members import Answers, aask, ask
+from blender_core.members import Replies, aask, ask
 
 LONG = 30.0  # seconds; a test that waits for this has failed
 SOON = 3.0  # seconds within which what should be at once is over, however busy the machine
@@ -44,7 +44,7 @@ class Plain:
         return call
 
     @staticmethod
-    def ask(members: Any, question: str = "q", **limits: Any) -> Answers[Any]:
+    def ask(members: Any, question: str = "q", **limits: Any) -> Replies[Any]:
         return ask(members, question, **limits)
 
 
@@ -60,8 +60,8 @@ class Async:
         return call
 
     @staticmethod
-    def ask(members: Any, question: str = "q", **limits: Any) -> Answers[Any]:
-        async def main() -> Answers[Any]:
+    def ask(members: Any, question: str = "q", **limits: Any) -> Replies[Any]:
+        async def main() -> Replies[Any]:
             answers = await aask(members, question, **limits)
             assert asyncio.all_tasks() == {asyncio.current_task()}
             return answers

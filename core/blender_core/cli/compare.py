@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from blender_core.candidates import Candidate, Task
     from blender_core.outcomes import Ranking
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["ComparedPair", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparedPair:
     """How the first of two answers compares with the second.
 
     Attributes:
@@ -34,7 +34,7 @@ class Comparison:
     passes: int
 
     @classmethod
-    def of(cls, ranking: Ranking) -> Comparison:
+    def of(cls, ranking: Ranking) -> ComparedPair:
         """From the complete ranking of the two."""
         from scipy.special import expit
 
@@ -79,7 +79,7 @@ def compare(
     from blender_core.cli.work import Given, Verb, Wanted, work
     from blender_core.errors import InputError
 
-    def load() -> Verb[Comparison]:
+    def load() -> Verb[ComparedPair]:
         if is_consensus(ranker):
             raise InputError(
                 f"{ranker!r} asks the other answers, and two answers have no others; give a "
@@ -89,7 +89,7 @@ def compare(
         chosen = load_ranker(ranker, loading)
         return Verb(
             read_duel,
-            lambda tasks: list(map(Comparison.of, chosen.rank_completely(tasks))),
+            lambda tasks: list(map(ComparedPair.of, chosen.rank_completely(tasks))),
             _as_json,
             _view,
             settings=(ranker,),
@@ -98,7 +98,7 @@ def compare(
     work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Compared, load)
 
 
-def _as_json(task: Task, comparison: Comparison) -> dict[str, Any]:
+def _as_json(task: Task, comparison: ComparedPair) -> dict[str, Any]:
     winner = comparison.winner(task)
     return {
         "logit": comparison.logit,
@@ -110,7 +110,7 @@ def _as_json(task: Task, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _view(title: str, task: Task, comparison: Comparison) -> Any:
+def _view(title: str, task: Task, comparison: ComparedPair) -> Any:
     from blender_core.cli.views import comparison_view
 
     return comparison_view(

@@ -164,7 +164,7 @@ def evaluate(
 
     from blender_core.evaluation.evaluation import evaluate as measured
     from blender_core.evaluation.figures import Bootstrap
-    from blender_core.evaluation.truth import Judge
+    from blender_core.evaluation.truth import TruthOptions
     from blender_core.evaluation.wanted import Evaluation
 
     if any(one.settings is not None for one in metrics):
@@ -178,7 +178,7 @@ def evaluate(
     wanted = Evaluation(
         metrics=metrics,
         reference_models=reference_model or (),
-        judge=Judge(judge_score or (), gaps),
+        judge=TruthOptions(judge_score or (), gaps),
         group=None if group_by is None else _grouping(group_by, records),
         bootstrap=Bootstrap(resamples, seed),
         progress=_bars(quiet),

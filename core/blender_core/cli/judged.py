@@ -117,11 +117,11 @@ def read_judged(
     Raises:
         InputError: there is none, or none has a score of that name.
     """
-    from blender_core.evaluation.truth import Judge, truth_of
+    from blender_core.evaluation.truth import TruthOptions, truth_of
 
     records, left_out = read_all(file, limit, at_least=at_least)
     check_scores(records, judge_score or ())
-    judge = Judge(judge_score or ())
+    judge = TruthOptions(judge_score or ())
     return Judged(
         [record.to_task(by) for record in records],
         [truth_of(record, judge) for record in records],

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "VERDICTS",
+    "CMP_RESULTS",
+    "CmpResult",
     "Comparison",
-    "Verdict",
     "cmp_results_of",
     "comparison_matrix",
     "comparisons",
@@ -28,9 +28,9 @@ __all__ = [
     "mean_opinions",
 ]
 
-Verdict = Literal["A is better", "B is better", "Same good", "Same bad"]
+CmpResult = Literal["A is better", "B is better", "Same good", "Same bad"]
 
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+CMP_RESULTS: tuple[CmpResult, ...] = get_args(CmpResult)
 
 _POINTS = {"A is better": 1.0, "B is better": 0.0, "Same good": 0.5, "Same bad": 0.5}
 
@@ -42,12 +42,12 @@ class Comparison:
     Attributes:
         a: index of the answer that was shown first.
         b: index of the other one.
-        verdict: one of `VERDICTS`.
+        verdict: one of `CMP_RESULTS`.
     """
 
     a: int
     b: int
-    verdict: Verdict
+    verdict: CmpResult
 
     @property
     def points(self) -> float:
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def comparisons(
-    cmp_results: Mapping[str, Verdict], models: Sequence[str | None]
+    cmp_results: Mapping[str, CmpResult], models: Sequence[str | None]
 ) -> list[Comparison]:
     """The verdicts of ``cmp_results``, with the answers' indices for the models' names.
 
@@ -79,8 +79,8 @@ def comparisons(
             places.setdefault(model, []).append(index)
     result = []
     for key, verdict in cmp_results.items():
-        if verdict not in VERDICTS:
-            known = ", ".join(map(repr, VERDICTS))
+        if verdict not in CMP_RESULTS:
+            known = ", ".join(map(repr, CMP_RESULTS))
             raise InputError(f"{key!r} has the unknown verdict {verdict!r}; known: {known}")
         a, b = _places(key, places)
         result.append(Comparison(a, b, verdict))
@@ -113,7 +113,7 @@ def _places(key: str, places: Mapping[str, list[int]]) -> tuple[int, int]:
 
 
 def comparison_matrix(
-    cmp_results: Mapping[str, Verdict], models: Sequence[str | None]
+    cmp_results: Mapping[str, CmpResult], models: Sequence[str | None]
 ) -> NDArray[np.float32]:
     """The verdicts as a matrix.
 
@@ -156,7 +156,7 @@ def cmp_results_of(
     models: Sequence[str],
     *,
     tie: Literal["Same good", "Same bad"] = "Same good",
-) -> dict[str, Verdict]:
+) -> dict[str, CmpResult]:
     """The way back from a matrix: one key a pair that is known, the earlier answer first.
 
     Args:
@@ -171,12 +171,12 @@ def cmp_results_of(
     """
     if matrix.shape != (len(models), len(models)):
         raise InputError(f"a matrix of shape {matrix.shape} does not fit {len(models)} models")
-    result: dict[str, Verdict] = {}
+    result: dict[str, CmpResult] = {}
     for i, first in enumerate(models):
         for j in range(i + 1, len(models)):
             value = float(matrix[i, j])
             if not math.isnan(value):
-                better: Verdict = "A is better" if value > 0.5 else "B is better"
+                better: CmpResult = "A is better" if value > 0.5 else "B is better"
                 result[f"{first},{models[j]}"] = tie if value == 0.5 else better
     comparisons(result, models)
     return result

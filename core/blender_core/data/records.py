@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from blender_core.candidates import Candidate, Task
 from blender_core.conversations import question_text
 from blender_core.data.checking import checked
-from blender_core.data.comparisons import Verdict, comparisons, mean_opinions
+from blender_core.data.comparisons import CmpResult, comparisons, mean_opinions
 from blender_core.errors import InputError
 from blender_core.json_values import parsed
 
@@ -194,7 +194,7 @@ class Record(Answered):
         licence: under which it may be used.
     """
 
-    cmp_results: Annotated[dict[Text, Verdict] | None, BeforeValidator(_cmp_results)] = None
+    cmp_results: Annotated[dict[Text, CmpResult] | None, BeforeValidator(_cmp_results)] = None
     judgements: list[Judgement] = []
     scores: dict[Text, list[Number | None]] = {}
     label_kind: Text | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.belief.calibrator import Calibrator
+from blender_core.belief.goal import Floats
 from blender_core.belief.reliability import Reliability, equal_parts
 from blender_core.evaluation.labelled import labelled
 from blender_core.evaluation.truth import Truth
@@ -19,7 +20,6 @@ from blender_core.ranking.matrix import margins
 
 __all__ = ["Audit", "LengthBin", "audit"]
 
-Floats = NDArray[np.float64]
 
 _BINS = 8
 _TRIPLES = 20_000

@@ -32,7 +32,7 @@ __all__ = ["BUDGETS", "Point", "schedule_curves"]
 BUDGETS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 """Shares of the passes of the full matrix."""
 
-Floats = NDArray[np.floating[Any]]
+AnyFloats = NDArray[np.floating[Any]]
 _NEVER_SURE = 1.0 - 1e-9
 _TOP = 3
 
@@ -67,8 +67,8 @@ class Point:
 
 def schedule_curves(
     tasks: Sequence[Task],
-    matrices: Sequence[Floats],
-    worths: Sequence[Floats] | None = None,
+    matrices: Sequence[AnyFloats],
+    worths: Sequence[AnyFloats] | None = None,
     *,
     budgets: Sequence[float] = BUDGETS,
     seed: int = 0,
@@ -148,7 +148,7 @@ def _point(
     plan: _Plan,
     run: Sequence[Replay],
     fulls: Sequence[Ranking],
-    worths: Sequence[Floats] | None,
+    worths: Sequence[AnyFloats] | None,
 ) -> Point:
     rankings = [replay.ranking for replay in run]
     both = [*zip(rankings, fulls, strict=True)]

@@ -12,14 +12,14 @@ from blender_core.data.comparisons import comparisons, gpt_ranks
 from blender_core.data.records import Record
 from blender_core.ranking.matrix import margins
 
-__all__ = ["Judge", "Truth", "truth_by", "truth_of"]
+__all__ = ["Truth", "TruthOptions", "truth_by", "truth_of"]
 
 _OF_MODELS = "model_level"
 """Scores whose names begin so are about a model as a whole, not about the answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class TruthOptions:
     """Who is believed.
 
     Attributes:
@@ -67,7 +67,7 @@ class Truth:
         return not np.isnan(self.ranks).any()
 
 
-def truth_of(record: Record, judge: Judge | None = None) -> Truth:
+def truth_of(record: Record, judge: TruthOptions | None = None) -> Truth:
     """What a record knows.
 
     Pairs are taken from ``judgements`` and ``cmp_results`` where the record has any and no score
@@ -78,7 +78,7 @@ def truth_of(record: Record, judge: Judge | None = None) -> Truth:
         record: the record.
         judge: who is believed.
     """
-    judge = judge or Judge()
+    judge = judge or TruthOptions()
     name = judge.score_of(record)
     count = len(record.candidates)
     scores = np.full(count, np.nan) if name is None else record.score(name)

@@ -13,7 +13,7 @@ from blender_core.evaluation.figures import Bootstrap
 from blender_core.evaluation.metrics import METRICS, metric_kind
 from blender_core.evaluation.metrics.settings import ModelSettings
 from blender_core.evaluation.store import key_of, state_of
-from blender_core.evaluation.truth import Judge
+from blender_core.evaluation.truth import TruthOptions
 
 if TYPE_CHECKING:
     from blender_core.belief.member_prior import MemberPrior
@@ -128,7 +128,7 @@ class Evaluation:
     prior: MemberPrior | None = None
     metrics: Sequence[MetricWanted] = ()
     reference_models: Sequence[str] = ()
-    judge: Judge = field(default_factory=Judge)
+    judge: TruthOptions = field(default_factory=TruthOptions)
     judge_ranker: tuple[str, Ranker] | None = None
     group: Callable[[Record], str] | None = None
     bootstrap: Bootstrap = field(default_factory=Bootstrap)

@@ -24,7 +24,7 @@ from blender_core.training.log import TrainingLog
 from blender_core.training.optimizer import groups_of
 from blender_core.training.pairs import check_scores, quality
 from blender_core.training.resuming import folder_to_resume
-from blender_core.training.run import Report, Run
+from blender_core.training.run import Reporter, Run
 
 __all__ = ["train_fuser"]
 
@@ -36,7 +36,7 @@ def train_fuser(
     config: FuserConfig,
     *,
     resume: bool = False,
-    report: Report = lambda _: None,
+    report: Reporter = lambda _: None,
     show_progress: bool = False,
 ) -> Path:
     """Train a fuser to write each record's ``output`` from its best answers.
@@ -158,7 +158,7 @@ class _FuserRun(Run):
         train: list[_Example],
         dev: list[_Example],
         *,
-        report: Report,
+        report: Reporter,
         show_progress: bool,
     ) -> None:
         self.fuser = fuser

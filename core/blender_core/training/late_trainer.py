@@ -26,7 +26,7 @@ from blender_core.training.log import TrainingLog
 from blender_core.training.losses import LOSSES
 from blender_core.training.optimizer import freeze_lowest, freeze_unread, ranker_groups
 from blender_core.training.pairs import JudgedPair
-from blender_core.training.run import Report, Run
+from blender_core.training.run import Reporter, Run
 
 __all__ = ["LateRun", "start_style"]
 
@@ -57,7 +57,7 @@ class LateRun(Run):
         pairs: Sequence[JudgedPair],
         dev: DevPairs,
         *,
-        report: Report,
+        report: Reporter,
         show_progress: bool,
     ) -> None:
         self.ranker_config = config

@@ -33,7 +33,7 @@ from blender_core.training.pairs import (
     longer_wins,
 )
 from blender_core.training.resuming import folder_to_resume
-from blender_core.training.run import Report, Run
+from blender_core.training.run import Reporter, Run
 from blender_core.training.spoilt_pairs import spoilt_pairs
 from blender_core.training.start import late_to_train, ranker_to_train
 from blender_core.training.worth_trainer import WorthRun, worth_to_train
@@ -48,7 +48,7 @@ def train_ranker(
     config: RankerConfig,
     *,
     resume: bool = False,
-    report: Report = lambda _: None,
+    report: Reporter = lambda _: None,
     show_progress: bool = False,
 ) -> Path:
     """Train a pairwise ranker.
@@ -185,7 +185,7 @@ class _RankerRun(Run):
         pairs: list[JudgedPair],
         dev: DevPairs,
         *,
-        report: Report,
+        report: Reporter,
         show_progress: bool,
     ) -> None:
         self.ranker_config = config

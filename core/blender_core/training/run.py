@@ -39,11 +39,11 @@ from blender_core.training.saving import (
     whole,
 )
 
-__all__ = ["Report", "Run"]
+__all__ = ["Reporter", "Run"]
 
 _CALMER = "lower 'learning_rate', lengthen 'warmup', or use precision: float32"
 
-Report = Callable[[str], None]
+Reporter = Callable[[str], None]
 """Takes a sentence for whoever watches."""
 
 
@@ -82,7 +82,7 @@ class Run(Trainer):  # type: ignore[misc]  # transformers is not typed
         best: str,
         higher_is_better: bool,
         frozen_steps: int = 0,
-        report: Report,
+        report: Reporter,
         show_progress: bool,
     ) -> None:
         self.config = config

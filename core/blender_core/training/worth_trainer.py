@@ -32,7 +32,7 @@ from blender_core.training.kept_readings import KeptReadings
 from blender_core.training.log import TrainingLog
 from blender_core.training.optimizer import freeze_all_but, head_groups
 from blender_core.training.pairs import JudgedPair
-from blender_core.training.run import Report, Run
+from blender_core.training.run import Reporter, Run
 from blender_core.training.start import encoder_of, seeded
 
 __all__ = ["WorthRun", "worth_to_train"]
@@ -104,7 +104,7 @@ class WorthRun(Run):
         spoilt: Sequence[JudgedPair],
         dev: DevPairs,
         *,
-        report: Report,
+        report: Reporter,
         show_progress: bool,
     ) -> None:
         self.ranker_config = config

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from blender_core.belief.goal import Floats
 from blender_core.candidates import Pair
 from blender_core.comparison.late.style import STYLE_CLIP, style
 
@@ -20,8 +21,6 @@ _ITERATIONS = 200
 _DECAY = 3e-3
 _PAIRS_OF_A_RECORD = 24
 """The 66 pairs of twelve answers are not 66 independent ones."""
-
-Floats = NDArray[np.float64]
 
 
 def logistic_regression(
