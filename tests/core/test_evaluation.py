@@ -383,7 +383,7 @@ from pathlib import Path
 from blender_core.evaluation.store import Store
 
 store = Store(Path(sys.argv[1]))
-store.all("w", [("a", 1)], lambda items: [[2.0]], failures=[])
+store.all("w", "W", [("a", 1)], lambda items: [[2.0]], lambda *_: None)
 # As in the middle of the next window: some of it is in the file already, some is not.
 store._file.execute("PRAGMA cache_size = 1")
 store._file.execute("BEGIN")
@@ -394,13 +394,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+def any_value(*_):
+    """Holds no value against anything."""
+
+
 def test_a_run_that_is_killed_while_it_writes_costs_only_that_window(tmp_path):
     path = tmp_path / "kept"
     subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, path], check=False)
     assert path.stat().st_size > 100_000  # much of what was not finished
     with closing(Store(path, resume=True)) as store:
         assert store.found == 1
-        assert store.all("w", [("a", 1)], lambda _: [[3.0]], failures=[]) == [[2.0]]
+        assert store.all("w", "W", [("a", 1)], lambda _: [[3.0]], any_value).values == [[2.0]]
 
 
 def test_values_are_those_that_a_resumed_run_reads(tmp_path):
@@ -408,10 +412,13 @@ def test_values_are_those_that_a_resumed_run_reads(tmp_path):
         return [[float("nan"), 0.1 + item] for item in items]
 
     with closing(Store(tmp_path / "kept")) as store:
-        found = store.all("w\ud83d", [("a", 1), ("b", 2)], compute, failures=[])
+        found = store.all("w\ud83d", "W", [("a", 1), ("b", 2)], compute, any_value).values
     assert found == [[None, 1.1], [None, 2.1]]
     with closing(Store(tmp_path / "kept", resume=True)) as store:
-        assert store.all("w\ud83d", [("b", 2), ("a", 1)], compute, failures=[]) == found[::-1]
+        assert (
+            store.all("w\ud83d", "W", [("b", 2), ("a", 1)], compute, any_value).values
+            == found[::-1]
+        )
 
 
 def test_the_store_refuses_what_it_did_not_write(tmp_path):

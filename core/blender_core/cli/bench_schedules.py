@@ -12,6 +12,7 @@ from blender_core.cli import judged, options, reports
 from blender_core.cli.messages import shows_progress
 from blender_core.cli.options import Loading
 from blender_core.errors import InputError
+from blender_core.progress import bars_drawn, progress_bar
 
 if TYPE_CHECKING:
     from blender_core.evaluation.misses import Miss
@@ -54,15 +55,13 @@ def bench_schedules(
     cheap = load_ranker(shortlist, loading)
     given = judged.read_judged(file, limit, judge_score, at_least=_LEAST)
     rankings, _ = judged.rank_judged(chosen, given.tasks, quiet=quiet)
-    from tqdm import tqdm
-
     from blender_core.evaluation.misses import misses
     from blender_core.evaluation.schedule_curves import schedule_curves
     from blender_core.evaluation.schedule_page import plots, schedule_page
 
     worths = [truth.scores for truth in given.truths]
-    show = shows_progress(quiet=quiet)
-    with tqdm(total=len(rankings), unit="record", disable=not show, leave=False) as bar:
+    drawn = bars_drawn(shows_progress(quiet=quiet))
+    with drawn, progress_bar(total=len(rankings), unit="record") as bar:
         points = schedule_curves(
             given.tasks,
             [ranking.matrix for ranking in rankings],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from blender_core.cli.members import Members, read_prior
 from blender_core.cli.messages import INTERRUPTED, say, shows_progress
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.errors import InputError
+from blender_core.progress import bars_drawn
 
 if TYPE_CHECKING:
     from blender_core.data.records import Record
@@ -181,7 +182,6 @@ def evaluate(
         judge=TruthOptions(judge_score or (), gaps),
         group=None if group_by is None else _grouping(group_by, records),
         bootstrap=Bootstrap(resamples, seed),
-        progress=_bars(quiet),
     )
     names = list(dict.fromkeys(ranker or ([] if fuser is None else [DEFAULT_RANKER])))
     prior = read_prior(members, *names)
@@ -207,7 +207,8 @@ def evaluate(
         if store.found:
             say(f"going on with {store.found} results of an earlier run")
         try:
-            report = measured(records, wanted, store)
+            with bars_drawn(shows_progress(quiet=quiet)):
+                report = measured(records, wanted, store)
         except KeyboardInterrupt:
             say(kept.farewell(store))
             raise typer.Exit(INTERRUPTED) from None
@@ -256,11 +257,3 @@ def _grouping(field: str, records: Sequence[Record]) -> Callable[[Record], str]:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
-
-
-def _bars(quiet: bool) -> Callable[[str, int], Any] | None:
-    if not shows_progress(quiet=quiet):
-        return None
-    from tqdm import tqdm
-
-    return lambda title, total: tqdm(total=total, desc=title, unit="record", leave=False)

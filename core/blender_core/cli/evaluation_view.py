@@ -41,7 +41,7 @@ def report_view(report: Report) -> RenderableType:
 
 
 def _is_filled(report: Report, key: str) -> bool:
-    return any(row.figures.get(key, NOTHING).value is not None for row in report.rows)
+    return any(row.figures[key].value is not None for row in report.rows)
 
 
 def _selections(report: Report, columns: Sequence[Column]) -> Table:
@@ -56,7 +56,7 @@ def _selections(report: Report, columns: Sequence[Column]) -> Table:
             kind = row.kind
         table.add_row(
             _plain(row.title),
-            *(number(row.figures.get(one.key, NOTHING), one)[0] or "–" for one in columns),
+            *(number(row.figures[one.key], one)[0] or "–" for one in columns),
         )
     return table
 

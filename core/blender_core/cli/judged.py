@@ -13,6 +13,7 @@ import typer
 
 from blender_core.cli.messages import FAILED, say, shows_progress
 from blender_core.errors import InputError
+from blender_core.progress import bars_drawn, progress_bar
 
 if TYPE_CHECKING:
     from blender_core.candidates import Task
@@ -140,13 +141,10 @@ def rank_judged(
     ranker: Ranker, tasks: Sequence[Task], *, quiet: bool
 ) -> tuple[list[Ranking], float]:
     """Complete rankings, and the seconds they took."""
-    from tqdm import tqdm
-
     rankings: list[Ranking] = []
     started = time.perf_counter()
-    with tqdm(
-        total=len(tasks), unit="record", disable=not shows_progress(quiet=quiet), leave=False
-    ) as bar:
+    drawn = bars_drawn(shows_progress(quiet=quiet))
+    with drawn, progress_bar(total=len(tasks), unit="record") as bar:
         for start in range(0, len(tasks), _AT_ONCE):
             part = tasks[start : start + _AT_ONCE]
             rankings += ranker.rank_completely(part)

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 
 from blender_core.blend import Blender
 from blender_core.candidates import Task
-from blender_core.evaluation.bench import Bench, Found
 from blender_core.evaluation.items import Item
 from blender_core.evaluation.kept import check_blend
 from blender_core.evaluation.known_ranker import KnownRanker
 from blender_core.evaluation.ranked import Ranked
+from blender_core.evaluation.store import Found, Store
 from blender_core.evaluation.wanted import Blending, Evaluation
 from blender_core.ranking.ranker import Ranker
 
@@ -48,14 +48,14 @@ class Blended:
     notes: Sequence[str]
 
 
-def blend(items: Sequence[Item], ranked: Ranked, wanted: Evaluation, bench: Bench) -> Blended:
+def blend(items: Sequence[Item], ranked: Ranked, wanted: Evaluation, store: Store) -> Blended:
     """Have all blends made, of what the rankers said."""
     found: dict[str, Found[BlendedText]] = {}
     for name, told in wanted.blends.items():
         rankings = zip(items, ranked.rankings[told.ranker], strict=True)
         known = {item.task: ranking for item, ranking in rankings if ranking is not None}
         ranker = KnownRanker(wanted.rankers[told.ranker], known)
-        found[name] = _texts(items, told, ranker, name, f"blend {wanted.stored_as(name)}", bench)
+        found[name] = _texts(items, told, ranker, name, f"blend {wanted.stored_as(name)}", store)
     return Blended(
         {name: one.values for name, one in found.items()},
         [note for one in found.values() for note in one.notes],
@@ -63,7 +63,7 @@ def blend(items: Sequence[Item], ranked: Ranked, wanted: Evaluation, bench: Benc
 
 
 def _texts(
-    items: Sequence[Item], told: Blending, ranker: Ranker, title: str, by: str, bench: Bench
+    items: Sequence[Item], told: Blending, ranker: Ranker, title: str, by: str, store: Store
 ) -> Found[BlendedText]:
     blender = Blender(ranker, told.fuser, top_k=told.top_k, verify=told.verify)
 
@@ -71,7 +71,7 @@ def _texts(
         blends = blender.blend_many(tasks)
         return [asdict(BlendedText(one.text, one.fused, one.ranking.order[0])) for one in blends]
 
-    found = bench.all(
+    found = store.all(
         by,
         title,
         [(item.key, item.task) for item in items],

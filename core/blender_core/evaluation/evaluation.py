@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from contextlib import closing, nullcontext
 
 from blender_core.data.records import Record
-from blender_core.evaluation.bench import Bench
 from blender_core.evaluation.blended import blend
 from blender_core.evaluation.items import items_of
 from blender_core.evaluation.judged import judge
@@ -34,9 +33,8 @@ def evaluate(records: Iterable[Record], wanted: Evaluation, store: Store | None 
     """
     items = items_of(records, wanted)
     with nullcontext(store) if store is not None else closing(Store()) as kept:
-        bench = Bench(kept, wanted.progress)
-        ranked = rank(items, wanted, bench)
-        blended = blend(items, ranked, wanted, bench)
-        judged = judge(items, blended, wanted, bench)
-        measured = measure(items, blended, wanted, bench)
+        ranked = rank(items, wanted, kept)
+        blended = blend(items, ranked, wanted, kept)
+        judged = judge(items, blended, wanted, kept)
+        measured = measure(items, blended, wanted, kept)
     return tabulate(items, wanted, ranked, blended, judged, measured)

@@ -37,9 +37,7 @@ def plots(report: Report) -> list[Plot]:
 
 def _best(report: Report, column: Column) -> float | None:
     """The best value of a column, oracles left out."""
-    found = [
-        row.figures.get(column.key, NOTHING).value for row in report.rows if row.kind != "oracle"
-    ]
+    found = [row.figures[column.key].value for row in report.rows if row.kind != "oracle"]
     known = [value for value in found if value is not None]
     if not known:
         return None

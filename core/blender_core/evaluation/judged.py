@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blender_core.evaluation.bench import Bench
 from blender_core.evaluation.blended import Blended
 from blender_core.evaluation.items import Item
-from blender_core.evaluation.store import key_of
+from blender_core.evaluation.ranked import rankings
+from blender_core.evaluation.store import Store, key_of
 from blender_core.evaluation.truth import Truth, truth_by
 from blender_core.evaluation.wanted import Evaluation
 
@@ -33,7 +33,7 @@ class Judged:
     notes: Sequence[str]
 
 
-def judge(items: Sequence[Item], blended: Blended, wanted: Evaluation, bench: Bench) -> Judged:
+def judge(items: Sequence[Item], blended: Blended, wanted: Evaluation, store: Store) -> Judged:
     """What the records say, or the ranker that is believed instead: it compares everything."""
     if wanted.judge_ranker is None:
         return Judged([item.truth for item in items], {}, [])
@@ -45,7 +45,7 @@ def judge(items: Sequence[Item], blended: Blended, wanted: Evaluation, bench: Be
         task = item.task.with_candidates([*item.task.candidates, *fused])
         tasks.append((key_of(item.key, fused), task))
     title = f"judge {name}"
-    found = bench.rankings(f"judge {wanted.stored_as(title)}", title, tasks, ranker)
+    found = rankings(store, f"judge {wanted.stored_as(title)}", title, tasks, ranker)
     truths: list[Truth] = []
     texts: dict[str, list[tuple[Truth, int] | None]] = {blend: [] for blend in blended.texts}
     for place, (item, ranking) in enumerate(zip(items, found.values, strict=True)):

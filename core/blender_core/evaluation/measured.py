@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_core.errors import BlenderError, message_of
-from blender_core.evaluation.bench import Bench, Found
 from blender_core.evaluation.blended import Blended
 from blender_core.evaluation.columns import Filled
 from blender_core.evaluation.items import Item
 from blender_core.evaluation.kept import check_numbers
 from blender_core.evaluation.report import Column
-from blender_core.evaluation.store import key_of
+from blender_core.evaluation.store import Found, Store, key_of
 from blender_core.evaluation.wanted import STORED, Evaluation, MetricWanted
 
 if TYPE_CHECKING:
@@ -43,9 +42,9 @@ class Measured:
     notes: Sequence[str]
 
 
-def measure(items: Sequence[Item], blended: Blended, wanted: Evaluation, bench: Bench) -> Measured:
+def measure(items: Sequence[Item], blended: Blended, wanted: Evaluation, store: Store) -> Measured:
     """Have all metrics measure everything that they can."""
-    found = [_measured(metric, items, blended, bench) for metric in wanted.metrics]
+    found = [_measured(metric, items, blended, store) for metric in wanted.metrics]
     return Measured(
         [column for one in found for column in one.columns],
         {key: values for one in found for key, values in one.texts.items()},
@@ -54,7 +53,7 @@ def measure(items: Sequence[Item], blended: Blended, wanted: Evaluation, bench: 
 
 
 def _measured(
-    metric: MetricWanted, items: Sequence[Item], blended: Blended, bench: Bench
+    metric: MetricWanted, items: Sequence[Item], blended: Blended, store: Store
 ) -> Measured:
     if metric.name.startswith(STORED):
         name = metric.name.removeprefix(STORED)
@@ -70,12 +69,12 @@ def _measured(
     except BlenderError as error:
         return _column(metric, nothing, f"not computed: {message_of(error)}")
     by = f"metric {metric.stored_as}"
-    answers = _scores(scorer, by, metric.title, items, [item.texts for item in items], bench)
+    answers = _scores(scorer, by, metric.title, items, [item.texts for item in items], store)
     notes = [*answers.notes]
     texts = {}
     for name, written in blended.texts.items():
         rows = [None if one is None else [one.text] for one in written]
-        found = _scores(scorer, by, f"{metric.title} of {name}", items, rows, bench)
+        found = _scores(scorer, by, f"{metric.title} of {name}", items, rows, store)
         texts[name, metric.key] = [np.nan if one is None else float(one[0]) for one in found.values]
         notes += found.notes
     values = [
@@ -95,7 +94,7 @@ def _scores(
     title: str,
     items: Sequence[Item],
     texts: Sequence[Sequence[str] | None],
-    bench: Bench,
+    store: Store,
 ) -> Found[Numbers]:
     """The metric of each item's texts; None where there are none, or no reference."""
     rows: dict[int, tuple[str, list[TextPair]]] = {}
@@ -109,7 +108,7 @@ def _scores(
         ends = np.cumsum([len(row) for row in part])[:-1]
         return [numbers.tolist() for numbers in np.split(scores, ends)]
 
-    found = bench.all(
+    found = store.all(
         by,
         title,
         list(rows.values()),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_core.evaluation.figures import NOTHING, Figure
+from blender_core.evaluation.figures import Figure
 from blender_core.evaluation.ranks import Correlation
 
 __all__ = ["Column", "Report", "Row"]
@@ -45,7 +45,7 @@ class Row:
     Attributes:
         kind: ``model``, ``oracle``, ``random``, ``baseline``, ``ranker`` or ``blend``.
         name: of the model, the metric or the ranker.
-        figures: by the columns' keys; what is missing is empty.
+        figures: by the columns' keys.
     """
 
     kind: str
@@ -92,39 +92,9 @@ class Report:
     notes: Sequence[str] = field(default_factory=list)
 
     def as_value(self) -> dict[str, Any]:
-        """The report as a value of JSON; shares are 0 to 1, what is missing is null."""
-        return {
-            "settings": dict(self.settings),
-            "records": self.records,
-            "with_reference": self.with_reference,
-            "ranked": self.ranked,
-            "columns": [asdict(column) for column in self.columns],
-            "rows": [
-                {
-                    "kind": row.kind,
-                    "name": row.name,
-                    "figures": {
-                        column.key: asdict(row.figures.get(column.key, NOTHING))
-                        for column in self.columns
-                    },
-                }
-                for row in self.rows
-            ],
-            "correlations": {name: asdict(found) for name, found in self.correlations.items()},
-            "agreement": {
-                group: {
-                    name: {key: asdict(figure) for key, figure in figures.items()}
-                    for name, figures in rankers.items()
-                }
-                for group, rankers in self.agreement.items()
-            },
-            "models": list(self.models),
-            "beats": [
-                [None if np.isnan(share) else share for share in row] for row in self.beats.tolist()
-            ],
-            "rank_shares": self.rank_shares.tolist(),
-            "notes": list(self.notes),
-        }
+        """The report as a value of JSON; shares are 0 to 1, what is missing is NaN or null."""
+        arrays = {"beats": self.beats.tolist(), "rank_shares": self.rank_shares.tolist()}
+        return asdict(self) | arrays
 
     def as_csv(self) -> str:
         """All figures, one a line: table, group, kind, name, figure, value, low, high, records.
@@ -146,7 +116,7 @@ class Report:
 
         for row in self.rows:
             for column in self.columns:
-                figure = row.figures.get(column.key, NOTHING)
+                figure = row.figures[column.key]
                 write(["selection", "", row.kind, row.name], column.key, figure)
         for group, rankers in self.agreement.items():
             for name, figures in rankers.items():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from blender_core.evaluation.agreement import expected
 from blender_core.evaluation.columns import FIRST, Filled
-from blender_core.evaluation.figures import Bootstrap, Figure, Ratio
+from blender_core.evaluation.figures import NOTHING, Bootstrap, Figure, Ratio
 from blender_core.evaluation.report import Row
 
 __all__ = ["MOST_MODELS", "Selection", "Table", "with_rows"]
@@ -80,9 +80,10 @@ class Table:
 
     def _figures(self, selection: Selection, bootstrap: Bootstrap) -> dict[str, Figure]:
         return {
-            one.column.key: bootstrap.figure(Ratio.mean(self._picked(selection, one)))
+            one.column.key: NOTHING
+            if one.column.key == FIRST and selection.kind != "model"
+            else bootstrap.figure(Ratio.mean(self._picked(selection, one)))
             for one in self.columns
-            if one.column.key != FIRST or selection.kind == "model"
         }
 
     def _picked(self, selection: Selection, filled: Filled) -> Sequence[float]:

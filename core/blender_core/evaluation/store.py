@@ -10,18 +10,21 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from blender_core.data.lines import as_line
 from blender_core.errors import InputError, NotSavedError, message_of, reason
 from blender_core.json_values import parsed
+from blender_core.progress import progress_bar
 from blender_core.together import together
 from blender_core.writing import check_target
 
-__all__ = ["Store", "key_of", "state_of"]
+__all__ = ["Found", "Store", "key_of", "state_of"]
 
 Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 _TABLE = (
     "CREATE TABLE results (place INTEGER PRIMARY KEY, worker TEXT, about TEXT, value BLOB, "
@@ -42,6 +45,19 @@ def state_of(checkpoint: str) -> list[tuple[str, int, int]]:
         return []
     files = sorted(path for path in folder.iterdir() if path.is_file())
     return [(path.name, (state := path.stat()).st_size, state.st_mtime_ns) for path in files]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found(Generic[Value]):
+    """What a worker found.
+
+    Attributes:
+        values: one an item, None where the worker failed.
+        notes: what a reader must know of that.
+    """
+
+    values: Sequence[Value | None]
+    notes: Sequence[str]
 
 
 class Store:
@@ -85,30 +101,24 @@ class Store:
     def all(
         self,
         by: str,
+        title: str,
         items: Sequence[tuple[str, Item]],
         compute: Callable[[Sequence[Item]], Iterable[Any]],
-        *,
-        check: Callable[[Item, Any], object] | None = None,
+        check: Callable[[Item, Any], object],
         window: int = 64,
-        failures: list[str],
-        progress: Callable[[int], object] = lambda _: None,
-    ) -> list[Any]:
+    ) -> Found[Any]:
         """A worker's results for all items, those that are not known computed window by window.
 
         Where a window fails, its items are tried one by one, so a failure costs one result.
 
         Args:
             by: the worker's name, the same for the same settings.
+            title: what people call it.
             items: a key and what the worker is given.
             compute: from items to one value of JSON each.
-            check: raises `InputError` for a value, read from the file, that no worker of this
-                kind finds for the item.
+            check: raises `InputError` for a value of an earlier run that no worker of this kind
+                finds for the item.
             window: items computed together, and lost together if the machine stops.
-            failures: takes what went wrong, in words.
-            progress: is told how many more items are done.
-
-        Returns:
-            One value an item, None where the worker failed.
 
         Raises:
             ImportError: something is not installed.
@@ -117,25 +127,29 @@ class Store:
         """
         known = {key: self._known(by, key, item, check) for key, item in items}
         todo = {key: item for key, item in items if known[key] is None}
-        progress(len(items) - len(todo))
+        failures: list[str] = []
         keys = list(todo)
-        for start in range(0, len(keys), window):
-            part = keys[start : start + window]
-            found = {}
-            values = together([todo[key] for key in part], compute, fatal=(ImportError,))
-            for key, value in zip(part, values, strict=True):
-                if isinstance(value, Exception):
-                    failures.append(reason(value))
-                else:
-                    found[key] = as_line(value)
-            self._write(by, found)
-            known |= {key: parsed(line) for key, line in found.items()}
-            progress(len(part))
-        return [known[key] for key, _ in items]
+        with progress_bar(total=len(items), unit="record", title=title) as bar:
+            bar.update(len(items) - len(todo))
+            for start in range(0, len(keys), window):
+                part = keys[start : start + window]
+                found = {}
+                values = together([todo[key] for key in part], compute, fatal=(ImportError,))
+                for key, value in zip(part, values, strict=True):
+                    if isinstance(value, Exception):
+                        failures.append(reason(value))
+                    else:
+                        found[key] = as_line(value)
+                self._write(by, found)
+                known |= {key: parsed(line) for key, line in found.items()}
+                bar.update(len(part))
+        notes = []
+        if failures:
+            lost = f"failed on {len(failures)} of {len(items)} records, the first time with: "
+            notes.append(f"{title}: {lost}{failures[0]}")
+        return Found([known[key] for key, _ in items], notes)
 
-    def _known(
-        self, by: str, key: str, item: Item, check: Callable[[Item, Any], object] | None
-    ) -> Any:
+    def _known(self, by: str, key: str, item: Item, check: Callable[[Item, Any], object]) -> Any:
         """The value that is there, None where there is none; that of an earlier run is checked."""
         row = self._file.execute(
             "SELECT place, value FROM results WHERE worker = ? AND about = ?", (ascii(by), key)
@@ -145,7 +159,7 @@ class Store:
         place, line = row
         try:
             value = parsed(line)
-            if check is not None and place <= self._last:
+            if place <= self._last:
                 check(item, value)
         except InputError as error:
             raise InputError(

@@ -118,7 +118,6 @@ class Evaluation:
         group: from a record to the name of its group; None makes no groups.
         bootstrap: for the intervals.
         settings: what the report says it was asked for.
-        progress: from a title and a total to a function that is told how many more are done.
     """
 
     rankers: Mapping[str, Ranker] = field(default_factory=dict)
@@ -133,7 +132,6 @@ class Evaluation:
     group: Callable[[Record], str] | None = None
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    progress: Callable[[str, int], Any] | None = None
 
     def stored_as(self, name: str) -> str:
         """The same only for the same ranker or blend with the same settings."""
