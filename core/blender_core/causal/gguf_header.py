@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blender_core.errors import CheckpointError
+from blender_core.models.files import refuse_pointer
 from blender_core.validation import brief, reason
 
 __all__ = ["GgufHeader", "read_header"]
@@ -54,6 +55,7 @@ def read_header(file: Path, blocks: Mapping[int, tuple[int, int]]) -> GgufHeader
     Raises:
         CheckpointError: it is none, is cut short, or says what cannot be.
     """
+    refuse_pointer(file)
     try:
         with file.open("rb") as stream:
             return _Reader(stream, file.stat().st_size, file).header(blocks)

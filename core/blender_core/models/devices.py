@@ -28,9 +28,11 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = first_line(error)
         raise InputError(f"device {str(device)!r} cannot be used here: {reason}") from error
+    if chosen.type == "meta":
+        raise InputError("device 'meta' computes nothing; use 'cpu' or an accelerator")
     return chosen
 
 

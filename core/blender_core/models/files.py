@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blender_core.errors import CheckpointError, InputError
+from blender_core.git_lfs import POINTER, is_pointer
 from blender_core.json_values import parsed
 from blender_core.models.descriptions import ShardIndex
 from blender_core.validation import brief, held_to, reason, type_of
@@ -22,6 +23,7 @@ __all__ = [
     "check_weights",
     "read_json",
     "read_weights",
+    "refuse_pointer",
     "resolve",
     "tensors_into",
     "told_by",
@@ -29,9 +31,9 @@ __all__ = [
 ]
 
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_ADAPTER = "adapter_config.json"
 _LEGACY_WEIGHTS = ["pytorch_model*.bin"]
 _NAMED_AT_MOST = 5
-_LFS_POINTER_AT_MOST = 1024
 
 
 def resolve(
@@ -122,6 +124,34 @@ def told_by(file: Path, *, unless: object = None) -> Iterator[None]:
         raise CheckpointError(f"{file}: {error}") from error
 
 
+def refuse_pointer(file: Path) -> None:
+    """Refuse what lies in place of a file that Git LFS has not fetched.
+
+    Raises:
+        CheckpointError: it is that, or cannot be read.
+    """
+    try:
+        if not is_pointer(file):
+            return
+    except OSError as error:
+        raise CheckpointError(f"{file}: not readable: {reason(error)}") from error
+    raise CheckpointError(f"{file}: {POINTER}")
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """Refuse the folder of a LoRA adapter, which is no model without the one it is for."""
+    try:
+        told = parsed((folder / _ADAPTER).read_bytes())
+    except (OSError, InputError):
+        return
+    base = told.get("base_model_name_or_path") if isinstance(told, dict) else None
+    raise CheckpointError(
+        f"{folder}: holds an adapter (LoRA) alone, not the model it is for"
+        + (f", {base!r:.200}" if isinstance(base, str) and base else "")
+        + "; give a folder with both merged (PEFT's merge_and_unload, then save_pretrained)"
+    )
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON object from a file.
 
@@ -129,8 +159,11 @@ def read_json(file: Path) -> dict[str, Any]:
         CheckpointError: the file is missing or holds something else.
     """
     try:
+        refuse_pointer(file)
         content = parsed(file.read_bytes())
     except FileNotFoundError:
+        if file.name == "config.json":
+            _refuse_adapter(file.parent)
         raise CheckpointError(f"{file}: file is missing") from None
     except (OSError, InputError) as error:
         raise CheckpointError(f"{file}: not readable as JSON: {reason(error)}") from error
@@ -150,6 +183,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """
     weights: dict[str, torch.Tensor] = {}
     for file in weight_files(folder):
+        refuse_pointer(file)
         weights.update(
             _read_safetensors(file) if file.suffix == ".safetensors" else _read_bin(file)
         )
@@ -169,18 +203,13 @@ def weight_files(folder: Path) -> list[Path]:
         if index.is_file():
             shards = held_to(ShardIndex, read_json(index), index).weight_map
             return [folder / Path(shard).name for shard in sorted(set(shards.values()))]
+    _refuse_adapter(folder)
     raise CheckpointError(f"{folder}: no weights; expected model.safetensors or pytorch_model.bin")
 
 
 def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    if file.is_file() and file.stat().st_size < _LFS_POINTER_AT_MOST:
-        content = file.read_bytes()
-        if content.startswith(b"version https://git-lfs"):
-            raise CheckpointError(
-                f"{file}: a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'"
-            )
     try:
         return load_file(file)
     except Exception as error:  # safetensors and torch raise all kinds for broken files

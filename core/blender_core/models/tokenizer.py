@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from blender_core.errors import CheckpointError
 from blender_core.json_values import parsed
+from blender_core.models.files import refuse_pointer
 from blender_core.models.tokenizer_file import TokenizerFile
 from blender_core.validation import brief, held_to, reason
 
@@ -108,6 +109,7 @@ def read_tokenizer(file: Path) -> Tokenizer:
     Raises:
         CheckpointError: the file cannot be read as one.
     """
+    refuse_pointer(file)
     unreadable = f"{file}: not a readable tokenizer.json"
     with sound(unreadable):
         content = file.read_bytes()

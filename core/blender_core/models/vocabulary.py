@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from blender_core.errors import CheckpointError
 from blender_core.models.clean_copy import VOCABULARIES, clean_copy
 from blender_core.models.configs import transformers_config
-from blender_core.models.files import read_json
+from blender_core.models.files import read_json, refuse_pointer
 from blender_core.models.sentencepiece_model import tokenizer_from_sentencepiece
 from blender_core.models.tokenizer import read_tokenizer, sound
 
@@ -39,6 +39,8 @@ def vocabulary_in(folder: Path) -> Tokenizer:
         MissingExtraError: a package for files of this kind is not installed.
     """
     file = vocabulary_file(folder)
+    for one in [file] if file != folder else [folder / name for name in VOCABULARIES]:
+        refuse_pointer(one)
     if file != folder:
         return _WHOLE[file.name](file)
     if not has_vocabulary(folder):
