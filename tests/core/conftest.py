@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,6 @@ from golden_data import CHECKPOINTS
 from toy import write_toy, write_toy_encoder
 
 from blender_core.comparison.cross_encoder import CrossEncoder
-
-# Whoever runs the tests in the background of a shell has Ctrl-C switched off, also for what the
-# tests start and interrupt.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tiny models: more threads only wait for one another.
 torch.set_num_threads(1)
