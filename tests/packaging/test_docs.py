@@ -22,7 +22,10 @@ from typer.main import get_command
 from blender_core.cli import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 FENCE = re.compile(r"^```(?P<info>.*)\n(?P<content>(?s:.*?))^```$", re.MULTILINE)
 PRINTED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
@@ -98,7 +101,7 @@ def test_commands_are_understood(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_fences_are_of_a_known_kind(document):
-    known = {"python", "python notest", "sh", "json", "text", "mermaid", "bibtex"}
+    known = {"python", "python notest", "sh", "json", "text", "mermaid", "bibtex", "{toctree}"}
     assert {block.info for block in blocks(document)} <= known
     assert not re.search("^ *```", prose(document), re.MULTILINE), "a fence is not closed"
 

@@ -95,7 +95,7 @@ class MemberPrior:
         """The same after more comparisons, such as users' feedback; spreads and weights stay.
 
         Args:
-            outcomes: `Outcome`s, or tuples of what these hold: (a, b, won) at least.
+            outcomes: each an `Outcome`, or a tuple of what it holds: (a, b, won) at least.
 
         Raises:
             InputError: an outcome is not usable.
