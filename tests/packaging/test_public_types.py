@@ -23,7 +23,7 @@ from blender_core import (
     Task,
     Verdict,
 )
-from blender_core.members import Answers, ask
+from blender_core.members import Replies, ask
 from blender_core.ranking.schedules import Rounds
 from blender_core.testing import ScriptedFuser
 from langchain_blender import BlendedChatModel
@@ -78,7 +78,7 @@ def test_a_blend() -> None:
 
 def test_members() -> None:
     members: dict[str, Callable[[int], str]] = {"one": str, "two": hex}
-    asked = assert_type(ask(members, 3), Answers[str])
+    asked = assert_type(ask(members, 3), Replies[str])
     assert asked.answers == {"one": "3", "two": "0x3"}
 
 
