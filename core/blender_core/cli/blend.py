@@ -14,7 +14,6 @@ from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.cli.rank import ranking_json
 
 if TYPE_CHECKING:
-    from blender_core.candidates import Task
     from blender_core.outcomes import Blend
 
 __all__ = ["blend"]
@@ -58,6 +57,7 @@ def blend(
     from blender_core.cli.models import is_consensus, load_fuser, load_ranker
     from blender_core.cli.records import read_record
     from blender_core.cli.rows import Blended
+    from blender_core.cli.views import blend_view
     from blender_core.cli.work import Given, Verb, Wanted, work
 
     def load() -> Verb[Blend]:
@@ -73,7 +73,7 @@ def blend(
             read=read_record,
             answer=partial(blender.blend_many, show_progress=show),
             as_json=lambda _, blended: _as_json(blended, matrix=matrix),
-            view=_view,
+            view=blend_view,
             settings=(ranker, fuser, top_k, no_verify, schedule, aggregation, max_new_tokens),
             window=_WINDOW,
             prior=prior,
@@ -90,9 +90,3 @@ def _as_json(blended: Blend, *, matrix: bool) -> dict[str, Any]:
         "verdict": asdict(blended.verdict),
         **ranking_json(blended.ranking, matrix=matrix),
     }
-
-
-def _view(title: str, task: Task, blended: Blend) -> Any:
-    from blender_core.cli.views import blend_view
-
-    return blend_view(title, task, blended)

@@ -43,6 +43,7 @@ def fuse(
     from blender_core.cli.models import load_fuser
     from blender_core.cli.records import read_record
     from blender_core.cli.rows import Fused
+    from blender_core.cli.views import fused_view
     from blender_core.cli.work import Given, Verb, Wanted, work
 
     def load() -> Verb[str]:
@@ -52,7 +53,7 @@ def fuse(
             read_record,
             chosen.fuse_many,
             _as_json,
-            _view,
+            fused_view,
             settings=(fuser, max_new_tokens),
             window=_WINDOW,
         )
@@ -65,9 +66,3 @@ def _as_json(task: Task, text: str) -> dict[str, Any]:
 
     names = [name_of(task.candidates, index) for index in range(len(task.candidates))]
     return {"text": text, "sources": names}
-
-
-def _view(title: str, task: Task, text: str) -> Any:
-    from blender_core.cli.views import fused_view
-
-    return fused_view(title, task, text)

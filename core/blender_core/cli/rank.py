@@ -10,7 +10,7 @@ from blender_core.cli.members import Members, read_prior, with_prior
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 
 if TYPE_CHECKING:
-    from blender_core.candidates import Candidate, Task
+    from blender_core.candidates import Candidate
     from blender_core.outcomes import Ranking
 
 __all__ = ["best_of", "rank", "ranking_json"]
@@ -40,6 +40,7 @@ def rank(
     from blender_core.cli.models import is_consensus, load_ranker
     from blender_core.cli.records import read_record
     from blender_core.cli.rows import Ranked
+    from blender_core.cli.views import ranking_view
     from blender_core.cli.work import Given, Verb, Wanted, work
 
     def load() -> Verb[Ranking]:
@@ -53,7 +54,7 @@ def rank(
             read=read_record,
             answer=partial(chosen.rank_many, show_progress=show),
             as_json=lambda _, ranking: ranking_json(ranking, matrix=matrix),
-            view=_view,
+            view=ranking_view,
             settings=(ranker, schedule, aggregation),
             prior=prior,
         )
@@ -85,9 +86,3 @@ def ranking_json(ranking: Ranking, *, matrix: bool) -> dict[str, Any]:
 def best_of(candidate: Candidate) -> dict[str, Any]:
     """An answer as a result says it."""
     return {"model": candidate.source, "text": candidate.text}
-
-
-def _view(title: str, task: Task, ranking: Ranking) -> Any:
-    from blender_core.cli.views import ranking_view
-
-    return ranking_view(title, task, ranking)

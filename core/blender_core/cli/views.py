@@ -84,10 +84,9 @@ def _sure_of(ranking: Ranking) -> str:
     return f"sure of {goal}: {ranking.confidence:.0%}{fitted}"
 
 
-def comparison_view(
-    title: str, task: Task, better: str, logit: float, probability: float, *, calibrated: bool
-) -> RenderableType:
-    """Which of two answers is better."""
+def comparison_view(title: str, task: Task, told: Mapping[str, Any]) -> RenderableType:
+    """Which of two answers is better, of what ``compare`` tells."""
+    better = told["better"]
     lines = [
         Text.assemble(
             "* " if letter == better else "  ",
@@ -100,8 +99,9 @@ def comparison_view(
         for letter, answer in zip("ab", task.candidates, strict=True)
     ]
     verdict = "neither is better" if better == "tie" else f"{better} is better"
-    fitted = "" if calibrated else " (uncalibrated)"
-    said = f"{verdict} · logit {logit:+.4g} · P(a is better) {probability:.1%}{fitted}"
+    fitted = "" if told["calibrated"] else " (uncalibrated)"
+    said = f"{verdict} · logit {told['logit']:+.4g}"
+    said += f" · P(a is better) {told['probability']:.1%}{fitted}"
     return Group(heading(title, task), *lines, Text(said, style="dim"))
 
 
