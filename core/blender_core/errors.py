@@ -6,7 +6,7 @@ also from the built-in exception that a caller would naturally catch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ModelOutputError",
     "NotSavedError",
     "QuorumError",
+    "quorum_error",
 ]
 
 
@@ -73,9 +74,14 @@ class MemberCancelledError(BlenderError, RuntimeError):
 class QuorumError(BlenderError, RuntimeError):
     """Fewer members answered than the quorum asks for.
 
+    What is raised is also an error of the type that all failures have in common, if they have one
+    (see `quorum_error`): who catches a `TimeoutError`, or a provider's rate limit, catches it here,
+    too. The first failure's own attributes (``status_code``, ``response``) come with it.
+
     Attributes:
         failures: every failed member's own exception, by member name.
         answered: names of the members that did answer.
+        needed: how many had to.
     """
 
     def __init__(
@@ -86,13 +92,64 @@ class QuorumError(BlenderError, RuntimeError):
         self.answered = answered
         self.failures = dict(failures)
         reasons = "; ".join(f"{name}: {describe(error)}" for name, error in self.failures.items())
-        super().__init__(
+        # Not `super()`: the type that the failures share may want other arguments.
+        Exception.__init__(
+            self,
             f"{len(answered)} of {len(answered) + len(self.failures)} members answered, "
-            f"{needed} needed. Failed: {reasons or 'none'}"
+            f"{needed} needed. Failed: {reasons or 'none'}",
         )
 
+    @property
+    def exceptions(self) -> tuple[Exception, ...]:
+        """The failures, under the name that they have in an `ExceptionGroup`."""
+        return tuple(self.failures.values())
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._made_of
+        return quorum_error, self._made_of
+
+
+def quorum_error(
+    needed: int, answered: tuple[str, ...], failures: Mapping[str, Exception]
+) -> QuorumError:
+    """A `QuorumError` that is also of the type that all failures have in common.
+
+    >>> failures = {"a": ConnectionRefusedError("no"), "b": ConnectionResetError("no")}
+    >>> isinstance(quorum_error(1, (), failures), ConnectionError)
+    True
+    """
+    shared = _in_common([type(error) for error in failures.values()])
+    if shared:
+        try:
+            kind = type("QuorumError", (QuorumError, *shared), {"__module__": __name__})
+            error: QuorumError = kind(needed, answered, failures)
+        except Exception:  # noqa: BLE001 - a type that cannot be derived from, or made like this
+            return QuorumError(needed, answered, failures)
+        told = vars(next(iter(failures.values())))
+        vars(error).update({key: told[key] for key in told.keys() - vars(error).keys()})
+        return error
+    return QuorumError(needed, answered, failures)
+
+
+def _in_common(kinds: Sequence[type[Exception]]) -> list[type[Exception]]:
+    """The narrowest types that all these are of, without those that say nothing."""
+    nothing = (BlenderError, *QuorumError.__mro__)
+    common = [
+        kind
+        for kind in (kinds[0].__mro__ if kinds else ())
+        if issubclass(kind, Exception)
+        and all(issubclass(other, kind) for other in kinds)
+        and kind not in nothing
+        # What ends an iteration cannot be raised through a generator or a coroutine.
+        and not issubclass(kind, QuorumError | StopIteration | StopAsyncIteration)
+    ]
+    return [
+        kind
+        for kind in common
+        if not any(other is not kind and issubclass(other, kind) for other in common)
+    ]
 
 
 def describe(error: BaseException) -> str:

@@ -30,7 +30,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from blender_core.checks import positive, seconds
-from blender_core.errors import InputError, MemberCancelledError, MemberTimeoutError, QuorumError
+from blender_core.errors import (
+    InputError,
+    MemberCancelledError,
+    MemberTimeoutError,
+    quorum_error,
+)
 
 __all__ = ["Replies", "aask", "ask", "unused_name"]
 
@@ -286,7 +291,7 @@ class _FanOut(Generic[A]):
         answers = {name: self._answers[name] for name in self._seconds if name in self._answers}
         failures = {name: self._failures[name] for name in self._seconds if name in self._failures}
         if len(answers) < self._min_answers:
-            raise QuorumError(self._min_answers, tuple(answers), failures)
+            raise quorum_error(self._min_answers, tuple(answers), failures)
         return Replies(answers, failures, self._seconds, frozenset(self._blocking))
 
     def _end(self, name: str) -> float:

@@ -385,15 +385,3 @@ def test_records_are_grouped_by_any_field_they_have(tmp_path, monkeypatch):
     assert "no record has a field 'subject' to group by; there are: id, instruction, subset" in (
         " ".join(result.output.split())
     )
-
-
-def test_a_plot_of_nothing_is_not_written_and_that_is_said(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    silent = write(tmp_path / "d.jsonl", [line(place, cmp_results=None) for place in range(2)])
-    result = run(silent, "--resamples", 0, "--plot", "p.png")
-    assert result.exit_code == 0, result.output
-    assert "p.png is not written: there is nothing to draw" in result.output
-    assert not Path("p.png").exists()
-    judged = write(tmp_path / "j.jsonl", [line(place) for place in range(2)])
-    assert run(judged, "--resamples", 0, "--plot", "p.png").exit_code == 0
-    assert Path("p.png").read_bytes().startswith(b"\x89PNG")

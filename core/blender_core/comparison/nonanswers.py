@@ -7,6 +7,7 @@ fitted by ``recipes/nonanswers.py``; its weights are beside this file.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["BUCKETS", "FIGURES", "figures", "is_nonanswer", "nonanswer_logits", "runs", "shown"]
-__all__ += ["surely_nothing"]
+__all__ += ["says_it_cannot", "surely_nothing"]
 
 HEAD, TAIL = 200, 100
 """Characters that are read: the first, and of what is behind them the last."""
@@ -87,6 +88,25 @@ def surely_nothing(text: str) -> bool:
     (True, False)
     """
     return bool(nonanswer_logits([text])[0] > _SURELY)
+
+
+_CANNOT = re.compile(
+    r"\b(?:can(?:no|['’])t|can not|unable to|not able to|(?:do not|don['’]t) have|have no|lack)\b"
+    r"[^.!?\n]{0,40}\b(?:access|browse|look(?:ing)? (?:it |that |this )?up|real[- ]?time|internet"
+    r"|live|current|check|retrieve|fetch|tools?|search)\b",
+    re.IGNORECASE,
+)
+
+
+def says_it_cannot(text: str) -> bool:
+    """Whether a text says that its writer lacks the means to answer, or answers nothing.
+
+    Some go on to guess; beside somebody who has the means, that is not enough.
+
+    >>> says_it_cannot("I can't access real-time data, but it is usually warm in Rome.")
+    True
+    """
+    return bool(_CANNOT.search(text[:HEAD])) or is_nonanswer(text)
 
 
 def nonanswer_logits(texts: Sequence[str]) -> NDArray[np.float32]:

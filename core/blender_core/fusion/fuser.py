@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from blender_core.candidates import Answers, Task
 from blender_core.conversations import Asked
 from blender_core.errors import ModelOutputError
-from blender_core.threads import in_thread
+from blender_core.threads import in_own_thread, in_thread
 
 __all__ = ["Fuser", "texts_of"]
 
@@ -23,7 +22,7 @@ class Fuser(ABC):
 
     async def afuse_many(self, tasks: Sequence[Task]) -> list[str]:
         """Like `fuse_many`, without blocking the event loop."""
-        return await asyncio.to_thread(self.fuse_many, tasks)
+        return await in_own_thread(self.fuse_many)(tasks)
 
     def fuse(self, instruction: Asked, candidates: Answers) -> str:
         """Fuse answers to one question, given best first."""

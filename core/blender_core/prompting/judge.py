@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from blender_core.checks import positive
 from blender_core.errors import QuorumError, describe
 from blender_core.members import aask, ask
 from blender_core.prompting.fence import Fence
+from blender_core.prompting.verdicts import verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,13 +36,6 @@ JUDGE_INSTRUCTIONS = (
 
 _BY_OBJECT = "Which answer is better, A or B?"
 _BY_LETTER = "Which answer is better? Reply with one letter alone: A or B."
-
-_LETTER = re.compile(
-    r"""\A[\s*.()\[\]"'`]*(?:(?:answer|verdict)[\s:*]+)?([AB])[\s*.()\[\]"'`]*(?:$|[:\n])""",
-    re.IGNORECASE,
-)
-"""A letter, perhaps decorated or announced, and perhaps followed by reasons behind a colon; not
-the first letter of a sentence."""
 
 _LOGPROBS = (-1e6, 1e-3)
 """Servers write -9999 for next to nothing, and round; what is beyond this is none, like NaN."""
@@ -88,23 +81,24 @@ def judge_blocks(pair: Pair, *, structured: bool) -> dict[str, str]:
 
 
 def letter_logit(reply: str, logprobs: Any = None) -> float:
-    """Of answer A being better, by a reply that is one letter.
+    """Of answer A being better, by a reply that says so in words.
 
     Args:
-        reply: the letter, perhaps in quotes, brackets or bold, or as "Answer: A".
+        reply: the letter, perhaps behind thoughts and reasons; see `verdict`.
         logprobs: log probabilities of its tokens as OpenAI gives them. Where both letters have
-            a usable one, the logit is their difference; otherwise it is 1 or -1.
+            a usable one where the verdict stands, the logit is their difference; otherwise it is
+            1 or -1.
 
     Raises:
         ValueError: the reply is neither A nor B.
     """
-    by_probability = _difference(logprobs)
+    found = verdict(reply)
+    by_probability = _difference(logprobs, reply, None if found is None else found[1])
     if by_probability is not None:
         return by_probability
-    letter = _LETTER.match(reply)
-    if letter is None:
+    if found is None:
         raise ValueError(f"the judge replied {reply!r:.80}, neither A nor B")
-    return 1.0 if letter[1] in "Aa" else -1.0
+    return 1.0 if found[0] else -1.0
 
 
 class Judge(ABC):
@@ -172,20 +166,54 @@ def _dealt(
     return numbers(given, count, who="the judge")
 
 
-def _difference(logprobs: Any) -> float | None:
-    """Log p(A) - log p(B) of the first token that can be either, if log probabilities came."""
+def _difference(logprobs: Any, reply: str, place: int | None) -> float | None:
+    """Log p(A) - log p(B) of the token of the verdict, if log probabilities came.
+
+    Where the tokens are not the reply's, or there is no verdict in it, of the first that can be
+    either.
+    """
     try:
-        for token in logprobs["content"]:
-            found: dict[str, float] = {}
-            for option in token["top_logprobs"]:
-                letter = option["token"].strip().upper()
-                if letter in ("A", "B"):
-                    given = float(option["logprob"])
-                    if not _LOGPROBS[0] <= given <= _LOGPROBS[1]:
-                        return None
-                    found[letter] = max(found.get(letter, -math.inf), given)
-            if len(found) == 2:
-                return found["A"] - found["B"]
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        tokens = logprobs["content"]
+        starts = _starts(tokens, reply)
+        if place is not None and starts is not None:
+            at = [token for token, start in zip(tokens, starts, strict=True) if start <= place]
+            return _between(at[-1])
+        for token in tokens:
+            if any(_letter(option) for option in token["top_logprobs"]):
+                found = _between(token)
+                if found is not None or _is_unusable(token):
+                    return found
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError):
         return None
     return None
+
+
+def _starts(tokens: Any, reply: str) -> list[int] | None:
+    """Where each token begins in the reply; None where they do not make it up."""
+    starts = [0]
+    for token in tokens:
+        starts.append(starts[-1] + len(token["token"]))
+    whole = "".join(token["token"] for token in tokens)
+    return starts[:-1] if whole == reply else None
+
+
+def _between(token: Any) -> float | None:
+    found: dict[str, float] = {}
+    for option in token["top_logprobs"]:
+        if letter := _letter(option):
+            given = float(option["logprob"])
+            if not _LOGPROBS[0] <= given <= _LOGPROBS[1]:
+                return None
+            found[letter] = max(found.get(letter, -math.inf), given)
+    return found["A"] - found["B"] if len(found) == 2 else None
+
+
+def _is_unusable(token: Any) -> bool:
+    """Whether a letter's log probability is none."""
+    given = [float(option["logprob"]) for option in token["top_logprobs"] if _letter(option)]
+    return any(not _LOGPROBS[0] <= one <= _LOGPROBS[1] for one in given)
+
+
+def _letter(option: Any) -> str | None:
+    letter: str = option["token"].strip().upper()
+    return letter if letter in ("A", "B") else None
