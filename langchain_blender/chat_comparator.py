@@ -18,8 +18,12 @@ from blender_core.prompting.judge import (
     judge_blocks,
     letter_logit,
 )
+from blender_core.threads import in_own_thread
+from langchain_blender.asked import shown_to
+from langchain_blender.control_flow import passing
 from langchain_blender.members import Member, as_answer, named_members
 from langchain_blender.prompts import check_variables
+from langchain_blender.sync_only import is_sync_only
 
 __all__ = ["JUDGE_PROMPT", "ChatComparator"]
 
@@ -84,16 +88,21 @@ class ChatComparator(Judge):
         Raises:
             ValueError: the model gave no verdict.
         """
-        return self._logit(self._asked.invoke(self._prompt(pair)))
+        with passing():
+            return self._logit(self._asked.invoke(self._prompt(pair)))
 
     async def ajudge(self, pair: Pair) -> float:
         """Like `judge`, without blocking the event loop."""
-        return self._logit(await self._asked.ainvoke(self._prompt(pair)))
+        if is_sync_only(self.model):
+            return await in_own_thread(self.judge)(pair)
+        with passing():
+            return self._logit(await self._asked.ainvoke(self._prompt(pair)))
 
     def _prompt(self, pair: Pair) -> list[BaseMessage]:
         blocks = judge_blocks(pair, structured=self.structured)
         wanted = {name: blocks[name] for name in self.prompt.input_variables}
-        return self.prompt.format_prompt(**wanted).to_messages()
+        prompt = self.prompt.format_prompt(**wanted).to_messages()
+        return shown_to(self.model, prompt, pair.instruction)
 
     def _logit(self, verdict: Any) -> float:
         if isinstance(verdict, Judgement):

@@ -27,6 +27,11 @@ object's `id`, as many are not hashable."""
 
 _lock = Lock()
 
+_SETTINGS = {
+    *("top_k", "verify", "timeout", "deadline", "fuser_timeout", "min_answers", "n"),
+    "keep_thoughts",
+}
+
 
 def identity(blend: BlendSettings, schema: Any = None) -> dict[str, Any]:
     """What identifies a blend, and the schema of the objects wanted of it, for caches and traces.
@@ -46,9 +51,7 @@ def identity(blend: BlendSettings, schema: Any = None) -> dict[str, Any]:
     described = json.dumps(parts, sort_keys=True, default=repr)
     return {
         "members": list(blend.everyone()),
-        **blend.model_dump(
-            include={"top_k", "verify", "timeout", "deadline", "min_answers", "n"}, warnings=False
-        ),
+        **blend.model_dump(include=_SETTINGS, warnings=False),
         "version": __version__,
         "fingerprint": sha256(described.encode()).hexdigest(),
     }

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import (
-    Runnable,
-    RunnableWithFallbacks,
-)
+from langchain_core.language_models import BaseLLM
+from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
+from langchain_core.prompts.base import BasePromptTemplate
+from langchain_core.runnables import Runnable, RunnableSequence, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.configurable import DynamicRunnable
 
 from blender_core.errors import InputError, MissingExtraError, message_of
 from blender_core.members import unused_name
+from langchain_blender.messages import has_calls, has_more_than_text
 
-__all__ = ["Member", "as_answer", "member_name", "named_members", "turn_name"]
+__all__ = ["Member", "as_answer", "member_name", "named_members", "takes_text", "turn_name"]
 
 Member: TypeAlias = Runnable[Any, Any]
 """Takes messages and gives an `AIMessage` (or, as a text-only LLM does, a str)."""
@@ -92,24 +93,37 @@ def as_answer(answer: object) -> AIMessage:
 
     Raises:
         TypeError: it is neither an `AIMessage` nor a str.
-        ValueError: it says nothing: no text, no other content and no tool call.
+        ValueError: there is nothing in it: no text, no other content, no call, no refusal.
     """
     if isinstance(answer, str):
         answer = AIMessage(answer)
+    if isinstance(answer, AIMessageChunk):
+        answer = message_chunk_to_message(answer)
     if not isinstance(answer, AIMessage):
         raise TypeError(f"answered with {type(answer).__name__}, expected an AIMessage")
-    if not (answer.text.strip() or answer.tool_calls or _other_content(answer)):
+    if not (answer.text.strip() or has_calls(answer) or has_more_than_text(answer)):
         reason = answer.response_metadata.get("finish_reason")
         raise ValueError("gave an empty answer" + (f" (finish_reason: {reason})" if reason else ""))
     return answer
 
 
-def _other_content(answer: AIMessage) -> bool:
-    """Whether there are images, files or the like."""
-    return any(
-        block["type"] not in ("text", "reasoning", "invalid_tool_call", "non_standard")
-        for block in answer.content_blocks
-    )
+def takes_text(member: Member) -> bool:
+    """Whether a member is made for a text: a text-only LLM, or a chain that begins with a prompt.
+
+    Given messages, an LLM would read who says what, and a prompt would be filled with a list.
+    """
+    if isinstance(member, RunnableBindingBase):
+        return takes_text(member.bound)
+    if isinstance(member, RunnableWithFallbacks):
+        return takes_text(member.runnable)
+    if isinstance(member, DynamicRunnable):
+        return takes_text(member.default)
+    if isinstance(member, RunnableSequence):
+        return takes_text(member.first)
+    if isinstance(member, BasePromptTemplate):
+        kinds = member.get_input_schema().model_fields.values()
+        return len(kinds) == 1 and all(kind.annotation is str for kind in kinds)
+    return isinstance(member, BaseLLM)
 
 
 def _member(given: object) -> Member:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from os import PathLike
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
@@ -61,9 +62,15 @@ class BlendSettings(BaseModel):
         top_k: how many of the best answers are fused.
         verify: whether a fused text must beat the best answer in both orders; see `Blender`.
         timeout: seconds a member may take.
-        deadline: seconds all members together may take.
+        deadline: seconds all may take together: members, ranking, fusing and its check. What the
+            members leave is for the others, and a quarter of it for ranking in any case. Answers
+            that cannot be ranked in time keep their order; a text that is not fused in time costs
+            the fusing, not the answer.
+        fuser_timeout: seconds fusing may take.
         min_answers: how many members must answer; fewer are a `QuorumError`.
         n: how often each member is asked (best-of-n).
+        keep_thoughts: whether the message returned keeps what a model thought before it answered.
+            Rankers, fusers and judges never see it.
 
     Raises:
         ValidationError: a value is not usable; it is pydantic's, and a ValueError.
@@ -85,15 +92,26 @@ class BlendSettings(BaseModel):
     deadline: float | None = Field(default=None, gt=0)
     min_answers: int = Field(default=1, ge=1)
     n: int = Field(default=1, ge=1)
+    fuser_timeout: float | None = Field(default=None, gt=0)
+    keep_thoughts: bool = True
+
+    _borne: ClassVar[frozenset[str]] = frozenset()
+    """Words that are not known but have to be taken: a warning, not an error."""
 
     @model_validator(mode="before")
     @classmethod
-    def _no_misspelt_words(cls, given: Any) -> Any:
+    def _no_unknown_words(cls, given: Any) -> Any:
         # LangChain's models take words they do not know in silence.
         known = cls.model_fields
         for word in given if isinstance(given, dict) else ():
-            if word not in known and (close := get_close_matches(word, known, n=1, cutoff=0.8)):
-                raise InputError(f"unknown setting {word!r}; did you mean {close[0]!r}?")
+            if word in known:
+                continue
+            advice = f"unknown setting {word!r}: set it on the members, or bind it to each call"
+            if close := get_close_matches(word, known, n=1, cutoff=0.8):
+                advice = f"unknown setting {word!r}; did you mean {close[0]!r}?"
+            if word not in cls._borne:
+                raise InputError(advice)
+            warnings.warn(f"{cls.__name__} ignores it: {advice}", stacklevel=2)
         return given
 
     @model_validator(mode="after")

@@ -22,9 +22,11 @@ from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 
+from langchain_blender.asked import Asked, current
 from langchain_blender.messages import total_usage
+from langchain_blender.quiet import without_tokens
 
-__all__ = ["Steps", "below"]
+__all__ = ["Steps", "below", "inherited"]
 
 T = TypeVar("T")
 
@@ -51,27 +53,51 @@ def below(
     return {"callbacks": children}
 
 
+def inherited(config: RunnableConfig | None) -> RunnableConfig:
+    """What children of a language model are run with of its config, callbacks aside.
+
+    In a chain they find it in the context; a model that is called directly has to hand it on. Tags
+    and metadata are in the callbacks.
+    """
+    config = ensure_config(config)
+    children = RunnableConfig()
+    if "configurable" in config:
+        children["configurable"] = config["configurable"]
+    if "max_concurrency" in config:
+        children["max_concurrency"] = config["max_concurrency"]
+    return children
+
+
 class Steps:
     """The steps of one blend.
 
     Args:
         config: what the blend's children are run with.
+        asked: the question, for the models inside the steps.
 
     Attributes:
         seconds: how long each step took, members aside.
     """
 
-    def __init__(self, config: RunnableConfig) -> None:
+    def __init__(self, config: RunnableConfig, asked: Asked | None = None) -> None:
         self._config = ensure_config(config)
         self._config.pop("run_name", None)  # not the children's
+        self._config["callbacks"] = without_tokens(self._config.get("callbacks"))
+        self._asked = asked
         self._tags = self._config.get("tags", [])
-        self._usage = _Usage()
+        self._used: dict[str, _Usage] = {}
         self.seconds: dict[str, float] = {}
 
     @property
-    def usage(self) -> UsageMetadata | None:
-        """What the chat models inside the steps used, as far as they tell."""
-        return total_usage(self._usage.found)
+    def usage_by_step(self) -> dict[str, UsageMetadata]:
+        """What the chat models inside each step used, as far as they tell."""
+        sums = {name: total_usage(used.found) for name, used in self._used.items()}
+        return {name: usage for name, usage in sums.items() if usage is not None}
+
+    @property
+    def max_concurrency(self) -> int | None:
+        """How many calls of a model may run at the same time."""
+        return self._config.get("max_concurrency")
 
     def member_config(self, name: str) -> RunnableConfig:
         """What the member of that name is run with."""
@@ -102,11 +128,12 @@ class Steps:
         results: list[T] = []
 
         def step(_: Any) -> Any:
+            current.set(self._asked)  # in the context that a runnable has to itself
             results.append(work())
             return told(results[0])
 
         with self._timed(name):
-            RunnableLambda(step, name=name).invoke(inputs, self._step_config())
+            RunnableLambda(step, name=name).invoke(inputs, self._step_config(name))
         return results[0]
 
     async def arun(
@@ -116,21 +143,23 @@ class Steps:
         results: list[T] = []
 
         async def step(_: Any) -> Any:
+            current.set(self._asked)
             results.append(await work())
             return told(results[0])
 
         with self._timed(name):
-            await RunnableLambda(step, name=name).ainvoke(inputs, self._step_config())
+            await RunnableLambda(step, name=name).ainvoke(inputs, self._step_config(name))
         return results[0]
 
     def stream(self, name: str, inputs: Any, work: Callable[[], Iterator[str]]) -> Iterator[str]:
         """Yield the pieces of a text, written in a child run."""
 
         def written(_: Any) -> Iterator[str]:
+            current.set(self._asked)
             yield from work()
 
         with self._timed(name):
-            yield from RunnableGenerator(written, name=name).stream(inputs, self._step_config())
+            yield from RunnableGenerator(written, name=name).stream(inputs, self._step_config(name))
 
     async def astream(
         self, name: str, inputs: Any, work: Callable[[], AsyncIterator[str]]
@@ -138,22 +167,27 @@ class Steps:
         """Like `stream`."""
 
         async def written(_: Any) -> AsyncIterator[str]:
+            current.set(self._asked)
             pieces: Any = work()
             async with aclosing(pieces):
                 async for piece in pieces:
                     yield piece
 
         with self._timed(name):
-            step: Any = RunnableGenerator(written, name=name).astream(inputs, self._step_config())
+            step: Any = RunnableGenerator(written, name=name).astream(
+                inputs, self._step_config(name)
+            )
             async with aclosing(step) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    def _step_config(self) -> RunnableConfig:
+    def _step_config(self, name: str) -> RunnableConfig:
         return {
             **self._config,
             "tags": [*self._tags, HIDDEN],
-            "callbacks": _with_handler(self._config.get("callbacks"), self._usage),
+            "callbacks": _with_handler(
+                self._config.get("callbacks"), self._used.setdefault(name, _Usage())
+            ),
         }
 
     @contextmanager

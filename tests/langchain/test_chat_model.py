@@ -91,7 +91,7 @@ def test_a_picked_message_keeps_its_providers_name_and_content():
     answer = BlendedChatModel(members=[Provider(), says("")], ranker=LONGEST).invoke("q")
     assert answer.content[1]["type"] == "image"
     assert answer.response_metadata["model_provider"] == "acme"
-    assert set(answer.response_metadata) == {"model_provider", "blend"}
+    assert set(answer.response_metadata) == {"model_provider", "id", "blend"}
 
 
 # What members and rankers see
@@ -553,7 +553,7 @@ def test_a_ranker_that_fails_when_a_fused_text_is_compared_costs_the_fused_text_
 
 
 def test_a_runnable_blend_takes_no_unknown_words():
-    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+    with pytest.raises(ValidationError, match="unknown setting 'judge'"):
         Blend(members=[says("a")], judge="x")
 
 

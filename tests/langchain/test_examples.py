@@ -13,7 +13,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "langchain").glob("*
 SAYS = {
     "agent.py": "It is sunny in What is the weather in Rome?",
     "best_of_n.py": "one says: What is 17 * 23?",
-    "chain.py": "says: Human: Explain why the sky is blue",
+    "chain.py": "says: Explain why the sky is blue",
     "compressor.py": "Canberra",
     "judge.py": "'input_tokens'",
     "observe.py": '"order": [',

@@ -36,10 +36,16 @@ class Blended:
         return False
 
 
+WARNS = pytest.mark.filterwarnings("ignore:BlendedChatModel ignores it")
+"""The suites give every model settings that are those of its members here."""
+
+
+@WARNS
 class TestUnit(Blended, ChatModelUnitTests):
     pass
 
 
+@WARNS
 class TestIntegration(Blended, ChatModelIntegrationTests):
     @pytest.mark.xfail(strict=True, reason=ONE_RUN)
     @pytest.mark.parametrize("schema_type", ["pydantic", "typeddict", "json_schema"])

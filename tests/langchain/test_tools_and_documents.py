@@ -256,9 +256,9 @@ async def test_a_structured_verdict_is_a_logit(better, fields, logit):
 async def test_both_orders_are_asked_each_as_itself():
     judge = structured_judge("A", confidence=0.9)
     ranking = PairRanker(ChatComparator(judge)).rank("q", ["one", "two"])
-    assert len(judge.asked) == 2
-    assert judge.asked[0].index("one") < judge.asked[0].index("two")
-    assert judge.asked[1].index("two") < judge.asked[1].index("one")
+    # At the same time, so in whatever order.
+    orders = [prompt.index("one") < prompt.index("two") for prompt in judge.asked]
+    assert sorted(orders) == [False, True]
     assert ranking.scores[0] == ranking.scores[1]  # it always says A: a tie, and no coin flip
 
 
