@@ -24,16 +24,13 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
-    "sphinxcontrib.mermaid",
     "sphinx_llms_txt",
 ]
 exclude_patterns = ["_build"]
 
-# The same pages are read on code hosts: their fences and anchors mean the same here.
-myst_fence_as_directive = {"mermaid"}
-myst_heading_anchors = 3
-myst_enable_extensions = ["smartquotes"]
+myst_heading_anchors = 3  # as code hosts make them
 
+add_module_names = False
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"

@@ -101,7 +101,7 @@ def test_commands_are_understood(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_fences_are_of_a_known_kind(document):
-    known = {"python", "python notest", "sh", "json", "text", "mermaid", "bibtex", "{toctree}"}
+    known = {"python", "python notest", "sh", "json", "text", "bibtex", "{toctree}"}
     assert {block.info for block in blocks(document)} <= known
     assert not re.search("^ *```", prose(document), re.MULTILINE), "a fence is not closed"
 
