@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
@@ -38,15 +39,23 @@ class LLMFuser(Fuser):
         llm: writes.
         prompt: with the variables ``question`` and ``answers``, both of them blocks already, and
             ``token``, in which the blocks' tags end.
+        callback_manager: its handlers see the calls, beside the LLM's own.
 
     Raises:
         InputError: `llm` is none, or the prompt lacks question or answers.
     """
 
-    def __init__(self, llm: LLM, *, prompt: BasePromptTemplate | None = None) -> None:
+    def __init__(
+        self,
+        llm: LLM,
+        *,
+        prompt: BasePromptTemplate | None = None,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
         if not isinstance(llm, LLM):
             raise InputError(f"'llm' must be an LLM, got {type(llm).__name__}")
         self.llm = llm
+        self.callback_manager = callback_manager
         self.prompt = FUSION_PROMPT if prompt is None else prompt
 
     @property
@@ -61,7 +70,7 @@ class LLMFuser(Fuser):
 
     def fuse_many(self, tasks: Sequence[Task]) -> list[str]:
         """Fuse the candidates of each task, given best first."""
-        hand_on(self.llm)
+        hand_on(self.llm, self.callback_manager)
         return [
             self.llm.predict(self.prompt, **fusion_blocks(task.source, task.candidates))
             for task in tasks
@@ -71,7 +80,7 @@ class LLMFuser(Fuser):
         """Like `fuse_many`, without blocking the event loop."""
         if is_sync_only(self.llm):
             return await in_own_thread(self.fuse_many)(tasks)
-        hand_on(self.llm)
+        hand_on(self.llm, self.callback_manager)
         return [
             await self.llm.apredict(self.prompt, **fusion_blocks(task.source, task.candidates))
             for task in tasks
@@ -79,7 +88,7 @@ class LLMFuser(Fuser):
 
     def stream(self, instruction: str, candidates: Answers) -> Iterator[str]:
         """Yield the fused text as the LLM writes it."""
-        hand_on(self.llm)
+        hand_on(self.llm, self.callback_manager)
         task = Task(instruction, candidates)
         yield from self.llm.stream(self.prompt, **fusion_blocks(task.source, task.candidates))
 
@@ -89,7 +98,7 @@ class LLMFuser(Fuser):
             async for piece in in_thread(lambda: self.stream(instruction, candidates)):
                 yield piece
             return
-        hand_on(self.llm)
+        hand_on(self.llm, self.callback_manager)
         task = Task(instruction, candidates)
         blocks = fusion_blocks(task.source, task.candidates)
         stream: Any = await self.llm.astream(self.prompt, **blocks)

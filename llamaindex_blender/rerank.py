@@ -40,6 +40,7 @@ from blender_core.ranking.shipped import (
     shipped_pair_ranker,
 )
 from llamaindex_blender.handlers import watched_by
+from llamaindex_blender.pickling import check_picklable
 from llamaindex_blender.ranked_nodes import ranked_nodes
 from llamaindex_blender.responses import ResponseNode, names_of
 
@@ -158,11 +159,8 @@ class PairRankerRerank(BaseNodePostprocessor):
             TypeError: the ranker cannot be; LlamaIndex would leave it out in silence.
         """
         self._loading = None
-        ranker = self.ranker
+        check_picklable(self)
         state: dict[str, Any] = super().__getstate__()
-        if "ranker" not in state["__dict__"]:
-            state["__dict__"]["ranker"] = ranker  # taken out of the very object
-            raise TypeError(f"a {type(ranker).__name__} cannot be pickled: give model=")
         return state
 
     @property

@@ -33,7 +33,7 @@ from blender_core.fusion.fuser import Fuser
 from blender_core.outcomes import Blend
 from blender_core.ranking.ranker import Ranker
 from blender_core.ranking.shipped import shared_response_ranker
-from llamaindex_blender.handlers import hand_on, watched_by
+from llamaindex_blender.handlers import watched_by
 from llamaindex_blender.in_order import InOrder
 from llamaindex_blender.llm_fuser import LLMFuser
 from llamaindex_blender.panel import Panel
@@ -128,8 +128,8 @@ class GenFuserSynthesizer(BaseSynthesizer):
         panel = self._panel_of(text_chunks)
         if self._streaming:
             return self._pieces(query_str, panel, Response(None), fuse=fuse)
-        with watched_by(self._callback_manager):
-            return panel.text(self._blender.blend(query_str, panel.candidates, fuse=fuse))
+        with self._watched() as blender:
+            return panel.text(blender.blend(query_str, panel.candidates, fuse=fuse))
 
     async def aget_response(
         self, query_str: str, text_chunks: Sequence[str], *, fuse: bool = True, **_: Any
@@ -138,8 +138,8 @@ class GenFuserSynthesizer(BaseSynthesizer):
         panel = self._panel_of(text_chunks)
         if self._streaming:
             return self._apieces(query_str, panel, Response(None), fuse=fuse)
-        with watched_by(self._callback_manager):
-            return panel.text(await self._blender.ablend(query_str, panel.candidates, fuse=fuse))
+        with self._watched() as blender:
+            return panel.text(await blender.ablend(query_str, panel.candidates, fuse=fuse))
 
     def synthesize(
         self,
@@ -173,8 +173,8 @@ class GenFuserSynthesizer(BaseSynthesizer):
                 streamed.response_gen = self._pieces(text, panel, streamed, fuse=fuse)
                 making.response = streamed
             else:
-                with watched_by(self._callback_manager):
-                    blend = self._blender.blend(text, panel.candidates, fuse=fuse)
+                with self._watched() as blender:
+                    blend = blender.blend(text, panel.candidates, fuse=fuse)
                 making.response = panel.response(blend)
         return making.response
 
@@ -202,8 +202,8 @@ class GenFuserSynthesizer(BaseSynthesizer):
                 streamed.response_gen = self._apieces(text, panel, streamed, fuse=fuse)
                 making.response = streamed
             else:
-                with watched_by(self._callback_manager):
-                    blend = await self._blender.ablend(text, panel.candidates, fuse=fuse)
+                with self._watched() as blender:
+                    blend = await blender.ablend(text, panel.candidates, fuse=fuse)
                 making.response = panel.response(blend)
         return making.response
 
@@ -237,9 +237,16 @@ class GenFuserSynthesizer(BaseSynthesizer):
                     yield panel.text(part)
                 panel.tell(response, part)
 
+    @contextmanager
+    def _watched(self) -> Iterator[Blender]:
+        """What blends, under the eyes of the handlers."""
+        self._fuser_is_watched()
+        with watched_by(self._callback_manager):
+            yield self._blender
+
     def _fuser_is_watched(self) -> None:
         if isinstance(self._fuser, LLMFuser):
-            hand_on(self._fuser.llm, self._callback_manager)
+            self._fuser.callback_manager = self._callback_manager
 
     def _panel_of(self, texts: Sequence[str]) -> Panel:
         nodes = [NodeWithScore(node=TextNode(text=text)) for text in texts]
