@@ -506,7 +506,7 @@ def test_a_reader_that_stops_reading_ends_the_program_quietly(records):
         (["rank", "FILE", "--resume"], "give --output"),
         (["rank", "FILE", "--output", "x", "--resume", "--force"], "--force overwrites it"),
         (["rank", "missing.jsonl"], "missing.jsonl: No such file"),
-        (["rank", "FOLDER"], "Is a directory"),
+        (["rank", "FOLDER"], "a folder, but no dataset was saved to it"),
         (["rank", "FILE", "--output", "FOLDER/no/x.jsonl"], "there is no folder"),
         (["rank", "FILE", "--schedule", "bubble"], "--schedule is for pairwise rankers"),
         (["rank", "FILE", "--aggregation", "copeland"], "--aggregation is for pairwise rankers"),

@@ -40,7 +40,9 @@ def test_convert_to_mixinstruct_and_to_pairs(records, tmp_path):
     assert first.keys() == {"id", "instruction", "candidates", "cmp_results"}
     result = run("convert", mixed, pairs, "--to", "pairs")
     count = len(pairs.read_text().splitlines())
-    assert result.stderr == f"{pairs}: {count} pairs\n"
+    said = result.stderr.splitlines()
+    assert said[0] == f"{pairs}: {count} pairs"
+    assert said[1:] == ["2 of 12 records say of no two answers which is better"]
     assert run("convert", pairs, again).exit_code == 0
     figures = json.loads(run("stats", records, again, "--json").stdout)
     assert figures[str(records)]["decided"] == figures[str(again)]["decided"] == count

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blender_core.data import Fault, read_record, read_records, write_records
-from blender_core.data.files import from_dataset, suffix_of, to_dataset
+from blender_core.data.files import from_dataset, to_dataset
 from blender_core.data.lines import as_line
 from blender_core.data.records import as_value
+from blender_core.data.sources import suffix_of
 from blender_core.data.splits import split
 from blender_core.errors import InputError, MissingExtraError
 
@@ -62,7 +63,12 @@ def test_real_records_survive_a_dataset(real, tmp_path, monkeypatch):
     assert suffix_of(tmp_path / "saved") == ".jsonl"
     dataset.to_parquet(tmp_path / "theirs.parquet")
     assert list(read_records(tmp_path / "theirs.parquet")) == real
-    datasets.DatasetDict({"dev": dataset}).save_to_disk(str(tmp_path / "both"))
+    datasets.DatasetDict({"dev": dataset}).save_to_disk(str(tmp_path / "one"))
+    assert list(read_records(tmp_path / "one")) == real
+    both = datasets.DatasetDict({"dev": dataset, "test": dataset})
+    both.save_to_disk(str(tmp_path / "both"))
+    with pytest.raises(InputError, match="several splits, 'dev', 'test'"):
+        list(from_dataset(both))
     with pytest.raises(InputError, match=r"several splits; give one of .*both/dev"):
         list(read_records(tmp_path / "both"))
     assert list(read_records(tmp_path / "both" / "dev")) == real
@@ -311,6 +317,7 @@ def test_a_full_disk_leaves_the_old_file(kind, tmp_path):
     ],
 )
 def test_a_library_that_is_not_installed_is_named(library, use, real, tmp_path, monkeypatch):
+    (tmp_path / "state.json").touch()  # the folder of a saved dataset
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'blended-llm\[train\]'"):
         use(real, tmp_path)

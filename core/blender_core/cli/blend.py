@@ -46,6 +46,7 @@ def blend(
     max_batch_tokens: options.MaxBatchTokens = None,
     local_files_only: options.LocalFilesOnly = False,
     output: options.Output = None,
+    with_input: options.WithInput = None,
     resume: options.Resume = False,
     force: options.Force = False,
     matrix: options.Matrix = False,
@@ -79,7 +80,12 @@ def blend(
             prior=prior,
         )
 
-    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Blended, load)
+    work(
+        Given(file, instruction, candidate),
+        Wanted(output, resume, force, quiet, with_input),
+        Blended,
+        load,
+    )
 
 
 def _as_json(blended: Blend, *, matrix: bool) -> dict[str, Any]:

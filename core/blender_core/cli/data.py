@@ -84,13 +84,16 @@ def convert(
 
     check_target(output, source=file, overwrite=force)
     reading = _Reading(quiet=quiet)
+    undecided: list[bool] = []
 
     def values() -> Iterator[dict[str, Any]]:
         for record in reading.records(file):
             for name in judge_by or ():
                 record = judged_by_scores(record, name, tie=tie)  # noqa: PLW2901  (one after the other)
             if to is Shape.PAIRS:
-                yield from to_pairs(record, least_margin=least_margin)
+                made = list(to_pairs(record, least_margin=least_margin))
+                undecided.append(not made)
+                yield from made
             elif to is Shape.RECORDS:
                 yield as_value(record)
             else:
@@ -101,7 +104,11 @@ def convert(
 
     count = write_values(output, values())
     say(f"{output}: {count} {'pairs' if to is Shape.PAIRS else 'records'}")
+    if any(undecided):
+        say(f"{sum(undecided)} of {len(undecided)} records say of no two answers which is better")
     reading.end()
+    if to is Shape.PAIRS and not count:
+        raise typer.Exit(FAILED)
 
 
 @data.command(no_args_is_help=True)
@@ -206,7 +213,8 @@ def _divide(
     *,
     force: bool,
 ) -> None:
-    from blender_core.data.files import suffix_of, write_records
+    from blender_core.data.files import write_records
+    from blender_core.data.sources import suffix_of
     from blender_core.data.splits import split as divided
 
     wanted = {name: share for name, share in shares.items() if share}

@@ -30,6 +30,7 @@ __all__ = [
     "Resume",
     "Schedule",
     "TopK",
+    "WithInput",
 ]
 
 DEFAULT_RANKER = "default"
@@ -122,6 +123,15 @@ Output = Annotated[
     Path | None,
     typer.Option(
         help="Write JSON lines here; without it to stdout (a table on a terminal).",
+        rich_help_panel=_RESULTS,
+    ),
+]
+WithInput = Annotated[
+    bool | None,
+    typer.Option(
+        "--with-input/--no-input",
+        help="Whether results carry question and answers, so that they can be read as records, "
+        "for example to make preference pairs. Default: in a file they do.",
         rich_help_panel=_RESULTS,
     ),
 ]

@@ -30,6 +30,7 @@ def rank(
     max_batch_tokens: options.MaxBatchTokens = None,
     local_files_only: options.LocalFilesOnly = False,
     output: options.Output = None,
+    with_input: options.WithInput = None,
     resume: options.Resume = False,
     force: options.Force = False,
     matrix: options.Matrix = False,
@@ -59,7 +60,12 @@ def rank(
             prior=prior,
         )
 
-    work(Given(file, instruction, candidate), Wanted(output, resume, force, quiet), Ranked, load)
+    work(
+        Given(file, instruction, candidate),
+        Wanted(output, resume, force, quiet, with_input),
+        Ranked,
+        load,
+    )
 
 
 def ranking_json(ranking: Ranking, *, matrix: bool) -> dict[str, Any]:

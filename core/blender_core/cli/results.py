@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from blender_core.cli.earlier_lines import EarlierLines
 from blender_core.cli.messages import say
 from blender_core.cli.rows import Row
+from blender_core.data.files import write_values
 from blender_core.data.lines import as_line
+from blender_core.data.sources import kind_of, rows_of
 from blender_core.errors import InputError
 from blender_core.writing import check_target, is_stream
 
@@ -57,6 +59,9 @@ class Results:
         """Make sure that nothing added so far can be lost."""
         self._stream.flush()
 
+    def finish(self) -> None:
+        """Take note that these are all; called before `close` where nothing went wrong."""
+
     def close(self) -> None:
         """Release what was opened; called once, also where something went wrong."""
         self.flush()
@@ -82,7 +87,10 @@ class Screen(Results):
 
 
 class ResultsFile(Results):
-    """Writes results to a file.
+    """Writes results to a file of lines; without any result there is none in the end.
+
+    A packed file, ``.jsonl.gz`` or ``.parquet``, is made of the lines at the end. Until then they
+    are in a file of its name with ``.partial.jsonl`` behind it, which `resume` goes on with.
 
     Args:
         path: of the file.
@@ -106,6 +114,10 @@ class ResultsFile(Results):
         resume: bool,
         force: bool,
     ) -> None:
+        self._packed = path if kind_of(path) in ("gz", "parquet") else None
+        if self._packed is not None:
+            check_target(path, source=source, overwrite=force, streams=False)
+            path = path.with_name(f"{path.name}.partial.jsonl")
         self.resumable = path
         self._path = path
         self._resume = resume
@@ -152,9 +164,25 @@ class ResultsFile(Results):
             self._stream.truncate(self._end)
             say(f"{self._path}: dropped the last line, which an earlier run had not finished")
 
+    def finish(self) -> None:
+        """Pack the lines, where the file is a packed one.
+
+        Raises:
+            InputError: its columns cannot hold the results.
+            OSError: it cannot be written.
+        """
+        if self._packed is None or not self._stream.tell():
+            return
+        self.flush()
+        write_values(self._packed, (value for _, value in rows_of(self._path)))
+        self._path.unlink()
+
     def close(self) -> None:
         """Close the file."""
+        is_empty = self.resumable is not None and not self._stream.tell()
         self._stream.close()
+        if is_empty:
+            self._path.unlink(missing_ok=True)
 
     def _read(self, row: type[Row]) -> int:
         """Remember what is answered; returns where the last whole line ends, in bytes."""

@@ -47,7 +47,17 @@ class _Best(_Strict):
 
 
 class Ranked(Row):
-    """Of ``rank``: a ranking; see `blender_core.outcomes.Ranking`."""
+    """Of ``rank``: a ranking; see `blender_core.outcomes.Ranking`.
+
+    Attributes:
+        instruction: the question, where results carry what they are about.
+        input: what it works on.
+        candidates: the answers.
+    """
+
+    instruction: Text | None = None
+    input: Text = ""
+    candidates: list[_Best] = []
 
     order: list[StrictInt]
     ranks: list[StrictInt]

@@ -28,6 +28,7 @@ from blender_core.data.lines import not_blank
 from blender_core.errors import InputError, reason
 from blender_core.json_values import parsed
 from blender_core.together import together
+from blender_core.writing import is_stream
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -117,26 +118,33 @@ class Given:
             ]
         elif self.file in (None, STDIN):
             yield not_blank(sys.stdin.buffer)
-        elif Path(str(self.file)).suffix in _PACKED:
-            from blender_core.data.files import read_rows
+        elif is_stream(path := Path(str(self.file)).expanduser()) or _is_other(path):
+            with path.open("rb") as file:
+                yield not_blank(file)
+        else:
+            from blender_core.data.sources import read_rows
 
             yield read_rows(str(self.file))
-        else:
-            with Path(str(self.file)).open("rb") as file:
-                yield not_blank(file)
 
     def count(self) -> int | None:
         """How many lines a file has; None for what can be read only once."""
-        path = Path(str(self.file))
+        path = Path(str(self.file)).expanduser()
         if self.file in (None, STDIN) or not path.is_file() or path.suffix in _PACKED:
             return None
-        with Path(str(self.file)).open("rb") as file:
+        with path.open("rb") as file:
             return sum(1 for _ in not_blank(file))
+
+
+def _is_other(path: Path) -> bool:
+    """Whether it is a file whose name says nothing of its kind: lines of JSON, then."""
+    from blender_core.data.sources import kind_of
+
+    return path.is_file() and kind_of(path) is None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Where the results go.
+    """Where the results go, and whether they carry what they are about.
 
     Raises:
         InputError: the options contradict each other.
@@ -146,6 +154,16 @@ class Wanted:
     resume: bool
     force: bool
     quiet: bool
+    with_input: bool | None = False
+
+    def about(self, task: Task) -> dict[str, Any]:
+        """What a result says of the question and the answers, if it is to."""
+        in_file = self.output is not None
+        if not (in_file if self.with_input is None else self.with_input):
+            return {}
+        answers = [{"model": each.source, "text": each.text} for each in task.candidates]
+        told = {"instruction": task.instruction, "candidates": answers}
+        return told | ({"input": task.input} if task.input else {})
 
     def __post_init__(self) -> None:
         if self.output is None and (self.resume or self.force):
@@ -163,7 +181,7 @@ class Wanted:
             return Screen() if sys.stdout.isatty() else Results()
         source = Path(given.file) if given.file not in (None, STDIN) else None
         return ResultsFile(
-            self.output,
+            self.output.expanduser(),
             row,
             source=source,
             resume=self.resume,
@@ -195,9 +213,10 @@ def work(given: Given, wanted: Wanted, row: type[Row], load: Callable[[], Verb[A
         total = given.count() if show else None
         bar: tqdm[Any]
         with tqdm(total=total, unit="record", disable=not show, leave=False) as bar:
-            run = _Run(verb, row, results, bar)
+            run = _Run(verb, row, wanted, results, bar)
             try:
                 run.over(lines)
+                results.finish()
             except KeyboardInterrupt:
                 say(run.farewell())
                 raise typer.Exit(INTERRUPTED) from None
@@ -212,9 +231,15 @@ class _Run(Generic[Answer]):
     """One pass over the records, and what has become of them."""
 
     def __init__(
-        self, verb: Verb[Answer], row: type[Row], results: Results, bar: tqdm[Any]
+        self,
+        verb: Verb[Answer],
+        row: type[Row],
+        wanted: Wanted,
+        results: Results,
+        bar: tqdm[Any],
     ) -> None:
         self._verb = verb
+        self._wanted = wanted
         self._row = row
         self._results = results
         self._bar = bar
@@ -280,6 +305,7 @@ class _Run(Generic[Answer]):
         known: dict[str, Any] = {"line": entry.line, "task": self._fingerprint(entry)}
         if entry.id is not None:
             known["id"] = entry.id
+        known |= self._wanted.about(entry.task)
         row = self._row(**known, **self._verb.as_json(entry.task, answer))
         title = f"line {entry.line}" if entry.id is None else str(entry.id)
         self._results.add(row, lambda: self._verb.view(title, entry.task, answer))

@@ -58,10 +58,24 @@ def saved_dataset(path: Path) -> Iterable[Mapping[str, Any]]:
         raise InputError(f"{path}: a folder, but no dataset was saved to it") from None
     except Exception as error:  # the library raises all kinds for broken files
         raise InputError(f"{path}: not a usable dataset: {reason(error)}") from error
-    if isinstance(dataset, library.DatasetDict):
+    try:
+        return one_split(dataset)
+    except InputError:
         names = ", ".join(str(path / name) for name in dataset)
-        raise InputError(f"{path}: a dataset of several splits; give one of {names}")
-    rows: Iterable[Mapping[str, Any]] = dataset
+        raise InputError(f"{path}: a dataset of several splits; give one of {names}") from None
+
+
+def one_split(dataset: Any) -> Iterable[Mapping[str, Any]]:
+    """A dataset's rows, those of its split where it is a dictionary of one.
+
+    Raises:
+        InputError: there are several splits, or none.
+    """
+    splits = list(dataset) if isinstance(dataset, Mapping) else []
+    if isinstance(dataset, Mapping) and len(splits) != 1:
+        names = ", ".join(map(repr, splits)) or "none"
+        raise InputError(f"a dataset of several splits, {names}; give one of them")
+    rows: Iterable[Mapping[str, Any]] = dataset[splits[0]] if splits else dataset
     return rows
 
 

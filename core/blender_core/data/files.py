@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,26 +12,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from blender_core.data.columns import (
     dataset_rows,
     datasets_library,
+    one_split,
     parquet_library,
-    parquet_rows,
-    saved_dataset,
     table,
 )
 from blender_core.data.formats import is_foreign, read_record
-from blender_core.data.lines import as_line, not_blank
+from blender_core.data.lines import as_line
 from blender_core.data.records import Record, as_value
-from blender_core.errors import InputError, message_of
-from blender_core.json_values import parsed
+from blender_core.data.sources import Rows, files_of, kind_of, rows_of
+from blender_core.errors import InputError
 from blender_core.writing import whole_file
 
 if TYPE_CHECKING:
     import datasets
 
-__all__ = ["Fault", "Rows", "from_dataset", "read_records", "read_rows", "to_dataset"]
-__all__ += ["records_of", "suffix_of", "write_records", "write_values"]
-
-Rows = Iterable[tuple[int, Any]]
-"""Numbers, from 1, and JSON values; an `InputError` for what is no JSON value."""
+__all__ = ["Fault", "from_dataset", "read_records", "records_of", "to_dataset"]
+__all__ += ["write_records", "write_values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +57,9 @@ def read_records(
     """The records of a file, one after the other; preference data are records of two answers.
 
     Args:
-        path: a file ``.jsonl`` (one record a line, in any shape of `formats.read_record`),
-            ``.jsonl.gz`` or ``.parquet``, or a folder that a dataset of Hugging Face's library
-            was saved to.
+        path: a file ``.jsonl`` or ``.json`` (one record a line, in any shape of
+            `formats.read_record`, or an array), also with ``.gz``, or ``.parquet``; a pattern; a
+            folder of such files, or one that a dataset of Hugging Face's library was saved to.
         on_fault: is told of every bad record, and reading goes on behind it.
         same_models: whether a record is bad whose answers are not one each of the models that
             the first one has.
@@ -75,8 +70,11 @@ def read_records(
         OSError: the file cannot be read.
         MissingExtraError: it takes a library that is not installed.
     """
-    rows = read_rows(path)
-    return records_of(rows, str(path), on_fault=on_fault, same_models=same_models)
+    files = files_of(path)
+    checks = _Checks(same_models=same_models)
+    for file in files:
+        checks.file = str(path) if len(files) == 1 else str(file)
+        yield from _records(rows_of(file), checks, on_fault)
 
 
 def records_of(
@@ -92,6 +90,13 @@ def records_of(
         InputError: as of `read_records`.
     """
     checks = _Checks(same_models=same_models)
+    checks.file = name
+    return _records(rows, checks, on_fault)
+
+
+def _records(
+    rows: Rows, checks: _Checks, on_fault: Callable[[Fault], None] | None
+) -> Iterator[Record]:
     for number, value in rows:
         try:
             if isinstance(value, InputError):
@@ -99,7 +104,7 @@ def records_of(
             record = read_record(value)
             checks.check(number, record, is_shared=is_foreign(value))
         except InputError as error:
-            fault = Fault(name, number, str(error))
+            fault = Fault(checks.file, number, str(error))
             if on_fault is None:
                 raise InputError(str(fault)) from None
             on_fault(fault)
@@ -110,18 +115,22 @@ def records_of(
 class _Checks:
     """What is wrong with a record only beside the others."""
 
+    file: str
+
     def __init__(self, *, same_models: bool) -> None:
         self._same_models = same_models
-        self._lines: dict[str | int, tuple[int, str]] = {}
+        self._lines: dict[str | int, tuple[str, int, str]] = {}
         self._first: tuple[int, Counter[str]] | None = None
 
     def check(self, line: int, record: Record, *, is_shared: bool) -> None:
         """Check a record; the pairs of one question may share its id."""
         if record.id is not None:
             asked = record.instruction + record.input
-            earlier, about = self._lines.setdefault(record.id, (line, asked))
-            if earlier != line and not (is_shared and about == asked):
-                raise InputError(f"the id {record.id!r} was there in line {earlier} already")
+            file, earlier, about = self._lines.setdefault(record.id, (self.file, line, asked))
+            is_first = (file, earlier) == (self.file, line)
+            if not (is_first or (is_shared and about == asked)):
+                where = f"line {earlier}" if file == self.file else f"{file}, line {earlier},"
+                raise InputError(f"the id {record.id!r} was there in {where} already")
         if self._same_models:
             self._check_models(line, record)
 
@@ -138,23 +147,6 @@ class _Checks:
         faults += [f"one answer too many of {model!r}" for model in models - wanted]
         if faults:
             raise InputError(f"other models than in line {first}: {', '.join(faults)}")
-
-
-def read_rows(path: str | Path) -> Rows:
-    """The JSON values in a file of a kind that `read_records` reads.
-
-    Raises:
-        InputError: it is of another kind.
-        MissingExtraError: it takes a library that is not installed.
-    """
-    path = Path(path)
-    if path.is_dir():
-        return dataset_rows(saved_dataset(path))
-    match _kind(path):
-        case "parquet":
-            return parquet_rows(path)
-        case kind:
-            return _json_rows(path, zipped=kind == "gz")
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> int:
@@ -181,8 +173,10 @@ def write_values(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
         OSError: as there.
         MissingExtraError: as there.
     """
-    path = Path(path)
-    kind = _kind(path)
+    path = Path(path).expanduser()
+    kind = kind_of(path)
+    if kind is None or ".json" in [suffix.lower() for suffix in path.suffixes]:
+        raise InputError(f"{path}: not a file name with .jsonl, .jsonl.gz or .parquet at its end")
     if kind == "parquet":
         columns = table(values)
         with whole_file(path) as file:
@@ -217,49 +211,8 @@ def from_dataset(
     Raises:
         InputError: as of `read_records`.
     """
-    rows = dataset_rows(dataset)
+    rows = dataset_rows(one_split(dataset))
     return records_of(rows, "dataset", on_fault=on_fault, same_models=same_models)
-
-
-def suffix_of(path: str | Path) -> str:
-    """``.jsonl``, ``.jsonl.gz`` or ``.parquet``: for files of the same kind as that one.
-
-    Raises:
-        InputError: it is of another kind.
-    """
-    path = Path(path)
-    kind = "jsonl" if path.is_dir() else _kind(path)
-    return {"jsonl": ".jsonl", "gz": ".jsonl.gz", "parquet": ".parquet"}[kind]
-
-
-def _kind(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    match suffixes:
-        case [*_, ".jsonl" | ".ndjson"]:
-            return "jsonl"
-        case [*_, ".jsonl" | ".ndjson", ".gz"]:
-            return "gz"
-        case [*_, ".parquet"]:
-            return "parquet"
-    raise InputError(f"{path}: not a file name with .jsonl, .jsonl.gz or .parquet at its end")
-
-
-def _json_rows(path: Path, *, zipped: bool) -> Iterator[tuple[int, Any]]:
-    number = 0
-    with path.open("rb") as file:
-        lines: BinaryIO = gzip.GzipFile(fileobj=file) if zipped else file  # type: ignore[assignment]  # reads bytes just the same
-        try:
-            for number, line in not_blank(lines):
-                yield number, _parsed(line)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            yield number + 1, InputError(f"the rest cannot be unzipped: {message_of(error)}")
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return parsed(line)
-    except InputError as error:
-        return error
 
 
 def _write_lines(file: BinaryIO | gzip.GzipFile, values: Iterable[dict[str, Any]]) -> int:

@@ -27,6 +27,8 @@ def read_record(value: Any) -> Record:
       score; ``overall_score`` is the only one if it is there.
     * ``answers``, each with ``answer`` and ``rank`` (Nectar): the score ``rank``, negated.
     * ``conv_A``, ``conv_B`` with ``conv_A_rating``, … (Unified-Feedback): the score ``rating``.
+    * What ``blended-llm rank`` and ``blend`` write, with question and answers: the score
+      ``ranker``.
     * ``conversation_a``, ``conversation_b`` and ``winner`` (Chatbot Arena): a judgement.
 
     Raises:
@@ -53,6 +55,18 @@ def _is_rated(value: Mapping[str, Any]) -> bool:
 
 def _is_ranked(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("answers"), list) and "candidates" not in value
+
+
+def _is_result(value: Mapping[str, Any]) -> bool:
+    return {"order", "ranks", "scores"} <= value.keys() and isinstance(value["scores"], list)
+
+
+def _result(value: Mapping[str, Any]) -> Record:
+    """A line that ``blended-llm rank`` or ``blend`` wrote."""
+    if not value.get("candidates"):
+        raise InputError("a ranking without its answers; rank with --with-input")
+    told = {key: value[key] for key in ("id", "instruction", "input", "candidates") if key in value}
+    return read_own(told | {"scores": {"ranker": value["scores"]}})
 
 
 def _rated(value: Mapping[str, Any]) -> Record:
@@ -175,6 +189,7 @@ def _number(name: str, value: Any) -> float | None:
 
 
 _FORMATS: Sequence[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Any], Record]]] = (
+    (_is_result, _result),
     (is_pair, from_pair),
     (_is_rated, _rated),
     (_is_ranked, _ranked),

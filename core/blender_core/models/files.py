@@ -85,7 +85,7 @@ def resolve(
             snapshot_download(
                 name,
                 revision=revision,
-                cache_dir=None if cache_folder is None else Path(cache_folder),
+                cache_dir=None if cache_folder is None else Path(cache_folder).expanduser(),
                 local_files_only=local_files_only,
                 token=token,
                 allow_patterns=patterns,

@@ -53,7 +53,10 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str | Path) else value
 
 
-Files = Annotated[list[Path], BeforeValidator(_list)]
+Local = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A path, in which ``~`` is one's home."""
+
+Files = Annotated[list[Local], BeforeValidator(_list)]
 Metric = Literal["accuracy", "balanced_accuracy", "pick", "loss"]
 
 
@@ -94,7 +97,7 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     start: str
-    output: Annotated[Path, AfterValidator(_a_folder)]
+    output: Annotated[Local, AfterValidator(_a_folder)]
     train: Annotated[Files, Field(min_length=1)]
     dev: Files = []
     epochs: Positive = 3.0
