@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Any
@@ -15,6 +16,10 @@ if find_spec("langchain") is None:
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 
 __all__ = ["BlendMiddleware"]
+
+
+_REMEMBERED = 64
+"""Calls at which a blend failed last: by the state of the agent, and in place of which model."""
 
 
 class BlendMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -33,14 +38,25 @@ class BlendMiddleware(AgentMiddleware[Any, Any, Any]):
     def __init__(self, **settings: Any) -> None:
         super().__init__()
         self.model = BlendedChatModel(**settings)
+        self._failed: deque[tuple[Any, Any]] = deque(maxlen=_REMEMBERED)
 
     def wrap_model_call(
         self,
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], ModelResponse[Any]],
     ) -> ModelResponse[Any]:
-        """Hand the request on, with the blend as its model."""
-        return handler(request.override(model=self.model))
+        """Hand the request on, with the blend as its model.
+
+        Where the blend has failed at a call, and it is asked again for the same call with another
+        model, that is what a fallback around it wants: the request goes on as it is.
+        """
+        if self._is_fallback(request):
+            return handler(request)
+        try:
+            return handler(request.override(model=self.model))
+        except Exception:
+            self._failed.append((request.state, request.model))
+            raise
 
     async def awrap_model_call(
         self,
@@ -48,4 +64,16 @@ class BlendMiddleware(AgentMiddleware[Any, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """Like `wrap_model_call`."""
-        return await handler(request.override(model=self.model))
+        if self._is_fallback(request):
+            return await handler(request)
+        try:
+            return await handler(request.override(model=self.model))
+        except Exception:
+            self._failed.append((request.state, request.model))
+            raise
+
+    def _is_fallback(self, request: ModelRequest[Any]) -> bool:
+        return any(
+            state is request.state and model is not request.model
+            for state, model in list(self._failed)
+        )

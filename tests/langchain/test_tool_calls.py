@@ -215,3 +215,41 @@ async def test_a_fuser_that_refuses_costs_the_fusing(verify):
         assert messages[0].text == "The bridge opened in 1874."
         assert "".join(chunk.text for chunk in model.stream("When?")) == messages[0].text
     assert BlendedLLM(**settings).invoke("When?") == "The bridge opened in 1874."
+
+
+# Words beside calls
+
+
+@pytest.mark.parametrize("choice", ["any", "required", "get_weather"])
+async def test_words_stand_behind_a_call_that_has_to_be_made(choice):
+    members = {"words": words(PROSE), "call": call(city="Rome")}
+    model = BlendedChatModel(members=members, ranker=LONGEST)
+    bound = model.bind_tools([get_weather], tool_choice=choice)
+    for message in (bound.invoke("q"), await bound.ainvoke("q")):
+        assert message.tool_calls
+        assert message.response_metadata["blend"]["set_aside"] == {
+            "words": "calls no tool, though it has to"
+        }
+
+
+def test_words_stand_behind_where_most_call():
+    members = {"words": words(PROSE), "a": call(city="Rome"), "b": call(city="Roma")}
+    model = BlendedChatModel(members=members, ranker=LONGEST).bind_tools([get_weather])
+    message = model.invoke("q")
+    assert message.tool_calls
+    assert message.response_metadata["blend"]["order"][-1] == "words"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't access real-time weather data, but Rome is usually warm and sunny at this time.",
+        "I'm unable to check the current weather. You could look at a site such as weather.com.",
+        "As a language model I don't have access to live data. In general Rome has mild winters.",
+        "I'm sorry, but I cannot help with that request, as it is beyond what I can do here.",
+    ],
+)
+def test_who_says_that_it_cannot_stands_behind_who_calls(text):
+    members = {"cannot": words(text), "call": call(city="Rome")}
+    model = BlendedChatModel(members=members, ranker=LONGEST).bind_tools([get_weather])
+    assert model.invoke("q").tool_calls

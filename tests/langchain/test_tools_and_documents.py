@@ -69,7 +69,7 @@ def test_the_tool_works_without_any_setting():
     assert picked == "It is 4."
 
 
-@pytest.mark.parametrize("answers", [[], "one text", [1, None], None])
+@pytest.mark.parametrize("answers", [[], "[]", [1, None], None])
 def test_the_tool_refuses_what_are_no_answers(answers):
     with pytest.raises(ValidationError, match="answers"):
         PickBestAnswer(ranker=LONGEST).invoke({"question": "q", "answers": answers})
@@ -392,3 +392,32 @@ def test_a_fuser_of_the_core_serves_as_well():
         members=[says("a"), says("b")], ranker=LONGEST, fuser=ScriptedFuser("scripted")
     )
     assert model.invoke("q").text == "scripted"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["5", "It is 4", "4, it is"],
+        '["5", "It is 4", "4, it is"]',
+        {"1": "5", "2": "It is 4", "3": "4, it is"},
+        '{"1": "5", "2": "It is 4", "3": "4, it is"}',
+        [{"answer": "5"}, {"text": "It is 4"}, {"content": "4, it is"}],
+        {"answers": ["5", "It is 4", "4, it is"]},
+        [5, "It is 4", "4, it is"],
+    ],
+    ids=["list", "text", "numbered", "numbered text", "objects", "nested", "number"],
+)
+async def test_answers_are_read_as_models_write_them(answers):
+    tool = PickBestAnswer(ranker=ConsensusRanker())
+    call = {"name": tool.name, "args": {"question": "2 + 2?", "answers": answers}, "id": "1"}
+    for message in (
+        tool.invoke({**call, "type": "tool_call"}),
+        await tool.ainvoke({**call, "type": "tool_call"}),
+    ):
+        assert message.content == "It is 4"
+        assert message.artifact["answers"] == ["5", "It is 4", "4, it is"]
+
+
+def test_one_answer_is_the_best():
+    tool = PickBestAnswer(ranker=ConsensusRanker())
+    assert tool.invoke({"question": "2 + 2?", "answers": "It is [4]"}) == "It is [4]"
