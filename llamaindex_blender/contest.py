@@ -13,12 +13,12 @@ from llama_index.core.llms import LLM
 from llama_index.core.tools.types import BaseTool
 
 from blender_core.candidates import Candidate
-from blender_core.comparison.nonanswers import shown
 from blender_core.election import Election
 from blender_core.errors import describe
 from blender_core.members import Replies
 from blender_core.outcomes import Blend
 from blender_core.prompting.conversation import question_of
+from blender_core.thoughts import without_thoughts
 from llamaindex_blender.forms import Form, for_programs
 from llamaindex_blender.tool_calls import (
     selection,
@@ -149,7 +149,7 @@ def _shown(response: ChatResponse) -> str:
     """What a ranker reads of a response: without the thoughts before it."""
     lines = [_canonical(call) for call in tool_calls(response)]
     said = response.message.content or ""
-    return "\n".join(text for text in (shown(said) or said, *lines) if text)
+    return "\n".join(text for text in (without_thoughts(said) or said, *lines) if text)
 
 
 def _same_calls(response: ChatResponse) -> Hashable | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from llama_index.core.evaluation import BaseEvaluator, EvaluationResult
@@ -18,6 +20,18 @@ from blender_core.ranking.shipped import shared_pair_ranker
 
 __all__ = ["PairRankerEvaluator"]
 
+logger = logging.getLogger(__name__)
+
+_CAVEAT = "; by the shipped ranker, which also picks in blends: of these it proves nothing"
+
+
+@cache
+def _say_once() -> None:
+    logger.warning(
+        "PairRankerEvaluator() judges by the shipped ranker, which also picks in blends: to judge "
+        "a blend, give another ranker, or compare with gold answers"
+    )
+
 
 class PairRankerEvaluator(BaseEvaluator):
     """Compares two responses in both orders, as `PairwiseComparisonEvaluator` does with an LLM.
@@ -25,12 +39,19 @@ class PairRankerEvaluator(BaseEvaluator):
     The result passes (score 1) where the response wins in both orders, fails (score 0) where the
     second one does, and is a tie (score 0.5, ``passing=None``) where the orders disagree.
 
+    A blend is no better for what the ranker says that made its pick: to find out whether blending
+    helped, give a judge that had no part in it, or compare with gold answers. The shipped ranker
+    has a part in every blend that was given none; results say so, and so does the log, once.
+
     Args:
         ranker: compares; None is the shipped `PairRanker()`.
     """
 
     def __init__(self, ranker: Ranker | None = None) -> None:
         self._ranker = shared_pair_ranker(ranker)
+        self._caveat = _CAVEAT if ranker is None else ""
+        if ranker is None:
+            _say_once()
 
     def _get_prompts(self) -> PromptDictType:
         return {}
@@ -69,9 +90,8 @@ class PairRankerEvaluator(BaseEvaluator):
         task = Task(query, [other])
         duel = Duel(task, Candidate(response), task.candidates[0])
         [(first, second)] = await self._ranker.aduel_many([duel])
-        found = EvaluationResult(
-            query=query, response=response, feedback=f"logits {first:.4g} and {-second:.4g}"
-        )
+        feedback = f"logits {first:.4g} and {-second:.4g}{self._caveat}"
+        found = EvaluationResult(query=query, response=response, feedback=feedback)
         if math.isnan(first) or math.isnan(second):
             found.invalid_result = True
             found.invalid_reason = "The ranker could not compare the two."

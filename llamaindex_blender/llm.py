@@ -323,8 +323,9 @@ class BlendedLLM(FunctionCallingLLM):
         tools, tool_options = options.pop("tools", None), options.pop("tool_options", {})
         fuse, output_cls = options.pop(_FUSE, True), options.pop(_OUTPUT_CLS, None)
         parser = self.output_parser
-        form = Form(output_cls, None if parser is None else parser.parse)
         asking = Asking(question, options, tools or (), tool_options, self.callback_manager)
+        wanted = asking.messages[-1].content if asking.messages else None
+        form = Form(output_cls, None if parser is None else parser.parse, wanted or "")
         return asking, form, fuse
 
     def _contest(self, answers: Replies[ChatResponse], form: Form, asking: Asking) -> Contest:

@@ -110,8 +110,13 @@ def _logit(verdict: Any) -> float:
 
 
 def _of_letter(response: ChatResponse) -> float:
+    # Of each token LlamaIndex has the likely ones; the first of them is what was written.
     tokens = [
-        {"top_logprobs": [{"token": o.token, "logprob": o.logprob} for o in options]}
+        {
+            "token": options[0].token,
+            "top_logprobs": [{"token": o.token, "logprob": o.logprob} for o in options],
+        }
         for options in response.logprobs or []
+        if options
     ]
     return letter_logit(response.message.content or "", {"content": tokens})

@@ -15,6 +15,7 @@ from blender_core.candidates import Answers, Task
 from blender_core.errors import InputError
 from blender_core.fusion.fuser import Fuser
 from blender_core.prompting.fusion import FUSION_INSTRUCTIONS, fusion_blocks
+from blender_core.thoughts import ThoughtFilter, behind_thoughts, without_thoughts
 from blender_core.threads import in_own_thread, in_thread
 from llamaindex_blender.handlers import hand_on
 from llamaindex_blender.sync_only import is_sync_only
@@ -33,7 +34,8 @@ FUSION_PROMPT = ChatPromptTemplate(
 class LLMFuser(Fuser):
     """Fuses answers with any LLM.
 
-    Every answer stands in a block of its own, whose tags no answer can forge (see `Fence`).
+    Every answer stands in a block of its own, whose tags no answer can forge (see `Fence`). What
+    the LLM thinks before its answer (``<think>…</think>``) is no part of the fused text.
 
     Args:
         llm: writes.
@@ -72,7 +74,9 @@ class LLMFuser(Fuser):
         """Fuse the candidates of each task, given best first."""
         hand_on(self.llm, self.callback_manager)
         return [
-            self.llm.predict(self.prompt, **fusion_blocks(task.source, task.candidates))
+            without_thoughts(
+                self.llm.predict(self.prompt, **fusion_blocks(task.source, task.candidates))
+            )
             for task in tasks
         ]
 
@@ -82,7 +86,9 @@ class LLMFuser(Fuser):
             return await in_own_thread(self.fuse_many)(tasks)
         hand_on(self.llm, self.callback_manager)
         return [
-            await self.llm.apredict(self.prompt, **fusion_blocks(task.source, task.candidates))
+            without_thoughts(
+                await self.llm.apredict(self.prompt, **fusion_blocks(task.source, task.candidates))
+            )
             for task in tasks
         ]
 
@@ -90,7 +96,8 @@ class LLMFuser(Fuser):
         """Yield the fused text as the LLM writes it."""
         hand_on(self.llm, self.callback_manager)
         task = Task(instruction, candidates)
-        yield from self.llm.stream(self.prompt, **fusion_blocks(task.source, task.candidates))
+        blocks = fusion_blocks(task.source, task.candidates)
+        yield from behind_thoughts(self.llm.stream(self.prompt, **blocks))
 
     async def astream(self, instruction: str, candidates: Answers) -> AsyncIterator[str]:
         """Like `stream`, without blocking the event loop."""
@@ -102,9 +109,13 @@ class LLMFuser(Fuser):
         task = Task(instruction, candidates)
         blocks = fusion_blocks(task.source, task.candidates)
         stream: Any = await self.llm.astream(self.prompt, **blocks)
+        filtered = ThoughtFilter()
         async with aclosing(stream) as pieces:
             async for piece in pieces:
-                yield piece
+                if shown := filtered.take(piece):
+                    yield shown
+        if shown := filtered.rest():
+            yield shown
 
 
 def check_variables(prompt: BasePromptTemplate, needed: set[str]) -> None:

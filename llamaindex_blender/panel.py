@@ -11,8 +11,8 @@ from llama_index.core.schema import MetadataMode, NodeWithScore
 from pydantic import BaseModel
 
 from blender_core.candidates import Candidate
-from blender_core.comparison.nonanswers import shown
 from blender_core.outcomes import Blend
+from blender_core.thoughts import without_thoughts
 from llamaindex_blender.ranked_nodes import RankedNode
 from llamaindex_blender.responses import Asked, ResponseNode, names_of
 
@@ -46,7 +46,7 @@ class Panel:
         self._more_sources = list(more_sources)
         self._ranked = ranked
         self.candidates = [
-            Candidate(shown(_text(node)) or _text(node), source=name)
+            Candidate(without_thoughts(_text(node)) or _text(node), source=name)
             for name, node in self._by_name.items()
         ]
 

@@ -25,7 +25,6 @@ from typing_extensions import Self
 
 from blender_core.belief.member_prior import MemberPrior
 from blender_core.candidates import Candidate
-from blender_core.comparison.nonanswers import shown
 from blender_core.errors import InputError
 from blender_core.outcomes import Ranking
 from blender_core.ranking.aggregation import aggregation_named
@@ -39,6 +38,7 @@ from blender_core.ranking.shipped import (
     shared_response_ranker,
     shipped_pair_ranker,
 )
+from blender_core.thoughts import without_thoughts
 from llamaindex_blender.handlers import watched_by
 from llamaindex_blender.pickling import check_picklable
 from llamaindex_blender.ranked_nodes import ranked_nodes
@@ -213,7 +213,7 @@ class PairRankerRerank(BaseNodePostprocessor):
         if not _are_responses(nodes):
             return [Candidate(text) for text in texts]
         return [
-            Candidate(shown(text) or text, source=name)
+            Candidate(without_thoughts(text) or text, source=name)
             for text, name in zip(texts, names_of(nodes), strict=True)
         ]
 

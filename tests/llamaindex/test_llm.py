@@ -384,6 +384,7 @@ def test_evaluating_without_a_loop_and_with_the_shipped_ranker():
         query="What is 2 + 2?", response="It is 4.", second_response="I do not know, sorry."
     )
     assert found.score in (0.0, 0.5, 1.0)
+    assert "of these it proves nothing" in (found.feedback or "")  # it picks in blends, too
 
 
 def test_recorded_answers_through_real_clients(port):

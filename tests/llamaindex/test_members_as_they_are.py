@@ -12,6 +12,7 @@ from llama_index.core import Document, Settings, SummaryIndex
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage, CompletionResponse, CustomLLM, LLMMetadata
 from llama_index.core.output_parsers import PydanticOutputParser
+from llama_index.core.program import LLMTextCompletionProgram
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.types import BaseOutputParser
@@ -241,6 +242,18 @@ def test_of_structured_answers_those_that_parse_win(asked, fuser, chatting):
     assert (found.name, found.people) == ("Tokyo", 13960000)
 
 
+@pytest.mark.parametrize("chatting", [True, False])
+def test_a_program_of_llamaindexs_gets_what_it_can_read(chatting):
+    def one(text: str) -> Any:
+        return says(text, tools=False) if chatting else member(said=text)
+
+    llm = BlendedLLM(members=[one(text) for text in (*BAD, GOOD)], ranker=LONGEST)
+    program = LLMTextCompletionProgram.from_defaults(
+        output_cls=City, prompt_template_str="Which city?", llm=llm
+    )
+    assert program() == asyncio.run(program.acall()) == City(name="Tokyo", people=13960000)
+
+
 def test_equal_objects_are_votes():
     texts = [
         GOOD,
@@ -298,6 +311,21 @@ def test_thoughts_are_not_judged_and_kept():
     llm = BlendedLLM(members={"thinks": says(short), "says": says(long)}, ranker=LONGEST)
     assert llm.complete("q").text == long
     assert BlendedLLM(members=[says(short)], ranker=LONGEST).complete("q").text == short
+
+
+@pytest.mark.parametrize("verify", [True, False])
+async def test_a_fusers_thoughts_are_no_part_of_the_text(verify):
+    fuser = says("<think>\nBoth say 4, I think.\n</think>\n\nIt surely is 4, all say.")
+    llm = BlendedLLM(
+        members=[says("4"), says("It is 4.")], ranker=LONGEST, fuser=fuser, verify=verify
+    )
+    said = "It surely is 4, all say."
+    assert llm.complete("2 + 2?").text == (await llm.acomplete("2 + 2?")).text == said
+    messages = [ChatMessage(content="2 + 2?")]
+    pieces = [one async for one in await llm.astream_chat(messages)]
+    streamed = list(llm.stream_chat(messages))
+    assert (streamed[-1].message.content or "").strip() == said
+    assert (pieces[-1].message.content or "").strip() == said
 
 
 # Callbacks and usage
