@@ -127,6 +127,14 @@ def _options(tasks: Sequence[Task]) -> dict[str, Any]:
 
 
 def _text_of(message: AIMessage, question: str) -> str:
+    """The text of what a model wrote.
+
+    Raises:
+        ValueError: it called a tool instead.
+    """
+    if not message.text.strip():
+        for call in (*message.tool_calls, *message.invalid_tool_calls):
+            raise ValueError(f"called {call['name']!r} instead of writing a text")
     asked_now(question).written.append(message)
     return without_thoughts(str(message.text))
 

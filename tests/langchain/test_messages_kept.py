@@ -264,3 +264,13 @@ def test_who_takes_no_images_is_told_of_them():
     assert comparator.calls[0][0].instruction == "What is it?\n[image]"
     assert "[image]" in seen[0]
     assert "AAAA" not in seen[0]
+
+
+def test_a_fuser_that_calls_a_tool_is_told_of():
+    blend = Blend(
+        members=[giving(AIMessage("four")), giving(AIMessage("It is 4."))],
+        fuser=giving(AIMessage("", invalid_tool_calls=[BROKEN])),
+        ranker=LONGEST,
+    )
+    verdict = blend.invoke("2 + 2?").response_metadata["blend"]["verdict"]
+    assert verdict["error"] == "ValueError: called 'f' instead of writing a text"
