@@ -39,7 +39,6 @@ MODEL_SMOKE = (
     "tests/core/test_cross_encoder.py",
     "tests/core/test_gen_fuser.py",
     "tests/core/test_worth.py",
-    "tests/core/test_outputs.py",
     "tests/llamaindex/test_rerank.py",
     "tests/llamaindex/test_query_engine.py",
     "tests/packaging/test_public_types.py",
