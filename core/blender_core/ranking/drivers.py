@@ -54,6 +54,7 @@ def drive(
             pairs = [pair for pairs in course.request for pair in pairs]
             progress.total = (progress.total or 0) + len(pairs)
             course.reply(_dealt(_logits(comparator, pairs, progress, stop), course.request))
+        progress.refresh()  # short work ends before a bar is drawn by itself
     return course.result
 
 
