@@ -20,6 +20,10 @@ import pytest
 from typer.main import get_command
 
 from blender_core.cli import app
+from blender_core.evaluation.metrics import METRICS
+from blender_core.ranking.aggregation import AGGREGATIONS
+from blender_core.ranking.schedules import SCHEDULES
+from blender_core.ranking.similarity import SIMILARITIES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -97,6 +101,22 @@ def test_commands_are_understood(document):
                 _, verb, *arguments = shlex.split(line, comments=True)
                 # Parsed, not run; an unknown option or a missing one raises.
                 program.commands[verb].make_context(verb, arguments)
+
+
+@pytest.mark.parametrize(
+    ("names", "page"),
+    [
+        (SCHEDULES, "ranking.md"),
+        (AGGREGATIONS, "ranking.md"),
+        (SIMILARITIES, "ranking.md"),
+        (METRICS, "evaluation.md"),
+    ],
+)
+def test_every_part_with_a_name_is_explained(names, page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    quotes = ("`{}`", '`"{}"`', '"{}"')
+    missing = [n for n in names if not any(quote.format(n) in text for quote in quotes)]
+    assert missing == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
