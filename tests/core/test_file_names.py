@@ -212,3 +212,13 @@ def test_a_tilde_in_a_training_config_is_home(monkeypatch, here):
     config = read_config(Path("config.yaml"), RankerConfig)
     assert config.output == here / "runs/x"
     assert (config.train, config.dev) == ([here / "a.jsonl"], [here / "b.jsonl"])
+
+
+@pytest.mark.parametrize("command", [("rank",), ("data", "stats"), ("evaluate",)])
+def test_what_is_wrong_throughout_is_told_a_few_times_only(command):
+    Path("in.jsonl").write_text(lines([{"query": "q", "passages": ["a"]}] * 500))
+    result = run(*command, "in.jsonl")
+    assert result.exit_code != 0
+    said = [line for line in result.stderr.splitlines() if "'instruction' is missing" in line]
+    assert len(said) == 4
+    assert said[-1].startswith("... and 497 more lines: ")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blender_core.cli import options
-from blender_core.cli.messages import FAILED, say, shows_progress
+from blender_core.cli.messages import FAILED, Complaints, say, shows_progress
 from blender_core.errors import InputError
 from blender_core.writing import check_target
 
@@ -178,6 +178,7 @@ class _Reading:
     def __init__(self, *, quiet: bool) -> None:
         self._show = shows_progress(quiet=quiet)
         self._bad = 0
+        self._complaints = Complaints()
 
     def records(self, file: str) -> Iterator[Record]:
         """The good records of a file."""
@@ -194,10 +195,12 @@ class _Reading:
         self._bad += 1
 
     def _refuse(self, fault: Fault) -> None:
-        self.refuse(str(fault))
+        self._complaints.tell(f"{fault.name}: line {fault.line}", fault.reason)
+        self._bad += 1
 
     def end(self) -> None:
         """Let the exit code say that something was bad."""
+        self._complaints.end()
         if self._bad:
             say(f"bad records left out: {self._bad}")
             raise typer.Exit(FAILED)

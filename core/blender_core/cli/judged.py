@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blender_core.cli.messages import FAILED, say, shows_progress
+from blender_core.cli.messages import FAILED, Complaints, say, shows_progress
 from blender_core.errors import InputError
 from blender_core.progress import bars_drawn, progress_bar
 
@@ -83,8 +83,10 @@ def read_all(
     faults: list[Fault] = []
     read = read_records(file, on_fault=faults.append, same_models=same_models)
     records = list(islice((one for one in read if len(one.candidates) >= at_least), limit))
+    complaints = Complaints()
     for fault in faults:
-        say(str(fault))
+        complaints.tell(f"{fault.name}: line {fault.line}", fault.reason)
+    complaints.end()
     if not records:
         wanted = f"of {at_least} answers or more" if at_least > 1 else "to evaluate"
         raise InputError(f"{file}: there is no record {wanted}")

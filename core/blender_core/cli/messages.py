@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 import unicodedata
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE", "one_line", "say", "shows_progress", "visible"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "USAGE",
+    "Complaints",
+    "one_line",
+    "say",
+    "shows_progress",
+    "visible",
+]
 
 FAILED = 1
 """Some lines could not be answered; the others were."""
@@ -61,6 +70,31 @@ def say(message: str) -> None:
     encoding = sys.stderr.encoding or "utf-8"
     line = one_line(message).encode(encoding, "backslashreplace").decode(encoding)
     tqdm.write(line, file=sys.stderr)
+
+
+class Complaints:
+    """Tells what is wrong with lines; the same said of line after line is told a few times only."""
+
+    _TOLD = 3
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._times = 0
+
+    def tell(self, where: str, reason: str) -> None:
+        """Say it of a place, unless it was said of the places just before."""
+        if reason != self._reason:
+            self.end()
+            self._reason = reason
+        self._times += 1
+        if self._times <= self._TOLD:
+            say(f"{where}: {reason}")
+
+    def end(self) -> None:
+        """Say of how many more places the last one is true."""
+        if self._times > self._TOLD:
+            say(f"... and {self._times - self._TOLD} more lines: {self._reason}")
+        self._reason, self._times = None, 0
 
 
 def shows_progress(*, quiet: bool) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import typer
 
 from blender_core.candidates import Task
-from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
+from blender_core.cli.messages import FAILED, INTERRUPTED, Complaints, say, shows_progress
 from blender_core.cli.records import Answered, TwoAnswers
 from blender_core.cli.results import Results, ResultsFile, Screen
 from blender_core.cli.rows import Row
@@ -243,6 +243,7 @@ class _Run(Generic[Answer]):
         self._row = row
         self._results = results
         self._bar = bar
+        self._complaints = Complaints()
         self.answered = 0
         self.failures = 0
 
@@ -259,6 +260,7 @@ class _Run(Generic[Answer]):
             # As many at once as take seconds: what an interrupt can lose is little either way.
             took = time.monotonic() - start
             size = min(2 * size, self._verb.window) if took < _FAST else max(1, size // 2)
+        self._complaints.end()
 
     def farewell(self) -> str:
         """What to say when the user stops it."""
@@ -319,5 +321,5 @@ class _Run(Generic[Answer]):
         return entry.fingerprint([*self._verb.settings, *who])
 
     def _failed(self, line: int, error: Exception) -> None:
-        say(f"line {line}: {reason(error)}")
+        self._complaints.tell(f"line {line}", reason(error))
         self.failures += 1
