@@ -126,6 +126,9 @@ def test_fences_are_of_a_known_kind(document):
     assert not re.search("^ *```", prose(document), re.MULTILINE), "a fence is not closed"
 
 
+COMMAND_LINE = ROOT / "docs" / "reference" / "command-line.md"
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_links_lead_somewhere(document):
     for link in LINK.findall(prose(document)):
@@ -134,6 +137,8 @@ def test_links_lead_somewhere(document):
         path, _, anchor = link.partition("#")
         target = (document.parent / path).resolve() if path else document
         assert target.is_relative_to(ROOT), link
+        if target == COMMAND_LINE:  # the site writes it from the program
+            continue
         assert target.exists(), link
         if anchor:
             assert anchor in map(slug, HEADING.findall(prose(target))), link
