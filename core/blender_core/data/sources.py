@@ -24,7 +24,9 @@ Rows = Iterable[tuple[int, Any]]
 _LINES = (".jsonl", ".ndjson", ".json")
 _SAVED = ("state.json", "dataset_info.json", "dataset_dict.json")
 _ABOUT = {"dataset_infos.json", *_SAVED}
-_SHARD = re.compile(r"(.+?)[-_.]\d+(-of-\d+)?\.")
+_SHARD = re.compile(r"[-_.]\d+(?:-of-\d+)?\.")
+"""What ends the name of a shard's split."""
+
 _SPLITS = {"train", "dev", "test", "validation", "valid", "eval"}
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -143,8 +145,8 @@ def _shards(named: Path, found: Iterable[Path]) -> list[Path]:
 
 def _split(file: Path, named: Path) -> str | None:
     """The split that a file's name, or its folder's below the one that was named, tells."""
-    shard = _SHARD.match(file.name)
-    told = shard[1] if shard else file.name.partition(".")[0]
+    shard = _SHARD.search(file.name, 1)
+    told = file.name[: shard.start()] if shard else file.name.partition(".")[0]
     inner = file.parent.name if file.parent != named else ""
     return next((name for name in (told.lower(), inner.lower()) if name in _SPLITS), None)
 

@@ -15,12 +15,16 @@ import torch
 from torch import nn
 
 from blender_core.errors import CheckpointError, describe
+from blender_core.forking import Turn
 from blender_core.models.configs import check_layers, transformers_config
 from blender_core.models.files import check_fit, check_weights, tensors_into
 
 __all__ = ["bare_encoder", "built", "check_size", "encoder_config", "filled_model"]
 
 Model = TypeVar("Model", bound=nn.Module)
+
+_one_at_a_time = Turn()
+"""While transformers builds a model, it changes settings that all threads share."""
 
 _MORE_AT_MOST = 2
 """Times the weights' numbers that a model may have which some of its weights may be missing of."""
@@ -164,14 +168,15 @@ def filled_model(
     given = {name: weight.numel() for name, weight in weights.items()}
     kind = check_size(kinds, config, given, where)
     try:
-        model, report = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=dict(weights),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are reported, and refused below
-            dtype=dtype,
-        )
+        with _one_at_a_time:
+            model, report = kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=dict(weights),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are reported, and refused below
+                dtype=dtype,
+            )
     except Exception as error:  # transformers and torch raise all kinds
         raise CheckpointError(
             f"{where}: the weights do not fit the model: {_in_one_line(error)}"

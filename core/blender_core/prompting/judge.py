@@ -6,6 +6,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -190,11 +191,10 @@ def _difference(logprobs: Any, reply: str, place: int | None) -> float | None:
 
 def _starts(tokens: Any, reply: str) -> list[int] | None:
     """Where each token begins in the reply; None where they do not make it up."""
-    starts = [0]
-    for token in tokens:
-        starts.append(starts[-1] + len(token["token"]))
-    whole = "".join(token["token"] for token in tokens)
-    return starts[:-1] if whole == reply else None
+    texts = [token.get("token") or "" for token in tokens]
+    if "".join(texts) != reply:
+        return None
+    return list(accumulate(map(len, texts[:-1]), initial=0))
 
 
 def _between(token: Any) -> float | None:
