@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import random
+import re
 import resource
 import shutil
 import signal
@@ -734,13 +735,15 @@ def _command(toy, tmp_path, **changes):
     return ["train", "ranker", str(file)]
 
 
-def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(toy, tmp_path, capsys):
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_ending_it_keeps_a_checkpoint_and_says_how_to_go_on(toy, tmp_path, capsys, ending):
+    usual = signal.getsignal(ending)
     first = tmp_path / "out" / "checkpoint-3"
 
     def press_when_saved():
         while not first.exists():
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), ending)
 
     threading.Thread(target=press_when_saved, daemon=True).start()
     command = _command(toy, tmp_path, max_steps=100_000)
@@ -751,6 +754,18 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(toy, tmp_path, capsys):
     assert output.out == ""
     (kept,) = (folder for folder in first.parent.glob("checkpoint-*") if folder.name in output.err)
     PairRanker.from_pretrained(kept, device="cpu")
+    assert signal.getsignal(ending) is usual
+
+
+def test_where_no_bar_is_drawn_there_are_lines(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("blender_core.training.run._LINES_APART", 0.0)
+    for name, bar in (("lines", False), ("bar", True)):
+        told = []
+        config = toy_config(toy, tmp_path / name, max_steps=12, log_every=5)
+        train_ranker(config, report=told.append, show_progress=bar)
+        lines = [line for line in told if re.search(r"loss .*, learning rate .* min left", line)]
+        steps = [] if bar else ["step 5 of 12", "step 10 of 12"]
+        assert [line.partition(":")[0] for line in lines] == steps
 
 
 def test_the_command_trains(toy, tmp_path, capsys):

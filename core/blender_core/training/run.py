@@ -41,6 +41,9 @@ from blender_core.training.saving import (
 
 __all__ = ["Reporter", "Run"]
 
+_LINES_APART = 30.0
+"""Seconds between lines of progress where no bar is drawn."""
+
 _CALMER = "lower 'learning_rate', lengthen 'warmup', or use precision: float32"
 
 Reporter = Callable[[str], None]
@@ -331,6 +334,8 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self.run = run
         self.show_progress = show_progress
         self.bar: Any = None
+        self.began = self.told = time.monotonic()
+        self.first_step = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         from tqdm import tqdm
@@ -339,6 +344,7 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self.bar = tqdm(
             total=state.max_steps, initial=state.global_step, desc="training", disable=hidden
         )
+        self.began, self.first_step = time.monotonic(), state.global_step
         self.run.write_log()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
@@ -369,6 +375,20 @@ class _Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
             self.run.report(f"step {state.global_step}: {told}")
         elif loss is not None:
             self.bar.set_postfix(loss=f"{loss:.4g}")
+            self._tell(state, loss, logs["learning_rate"])
+
+    def _tell(self, state: Any, loss: float, rate: float) -> None:
+        """Where no bar is drawn, a line now and then."""
+        now = time.monotonic()
+        if self.show_progress or now - self.told < _LINES_APART:
+            return
+        self.told = now
+        done, left = state.global_step - self.first_step, state.max_steps - state.global_step
+        minutes = left * (now - self.began) / max(done, 1) / 60.0
+        self.run.report(
+            f"step {state.global_step} of {state.max_steps}: loss {loss:.4g}, "
+            f"learning rate {rate:.2g}, {minutes:.0f} min left"
+        )
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         self.bar.close()

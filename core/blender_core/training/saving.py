@@ -22,7 +22,7 @@ __all__ = ["Interruption", "TrainingInterrupted", "unfinished", "whole"]
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a training; the message says what was kept and how to go on."""
+    """Ctrl-C or SIGTERM stopped a training; the message says what was kept and how to go on."""
 
 
 def unfinished(folder: Path) -> Path:
@@ -64,7 +64,9 @@ def whole(folder: Path, kept: Callable[[], str]) -> Iterator[Path]:
 
 
 class Interruption:
-    """While active, the first Ctrl-C only asks for an end; the second one is the usual.
+    """While active, the first Ctrl-C only asks for an end; the second one ends at once.
+
+    SIGTERM, by which Slurm, Kubernetes and ``timeout`` end a program, is taken like Ctrl-C.
 
     Args:
         report: is told that the end was asked for.
@@ -76,17 +78,19 @@ class Interruption:
     def __init__(self, report: Callable[[str], None]) -> None:
         self.asked = False
         self._report = report
-        self._before: Any = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         # Elsewhere than in the main thread there are no signals.
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
+            for one in (signal.SIGINT, signal.SIGTERM):
+                self._before[one] = signal.signal(one, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for one, before in self._before.items():
+            signal.signal(one, before)
+        self._before.clear()
 
     def _ask(self, _: int, __: FrameType | None) -> None:
         if self.asked:
