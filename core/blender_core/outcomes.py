@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Blend", "Ranking", "StopReason", "Verdict", "VerdictReason"]
 
 
+_SHOWN = 60
+"""Characters of a text in a ranking that is printed."""
+
 StopReason = Literal[
     "done", "settled", "nothing left to ask", "max_passes", "max_tokens", "max_seconds"
 ]
@@ -70,6 +73,14 @@ class Ranking:
     left_out: frozenset[int] = frozenset()
     score_parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     absolute: bool = False
+
+    def __str__(self) -> str:
+        """One line a candidate, best first: rank, name, score, and how the text begins."""
+        return "\n".join(
+            f"{self.ranks[i]}. {name_of(self.candidates, i)} ({self.scores[i]:.3g}): "
+            f"{' '.join(self.candidates[i].text.split())[:_SHOWN]}"
+            for i in self.order
+        )
 
     @property
     def best(self) -> Candidate:

@@ -20,6 +20,7 @@ from blender_core import (
     Task,
 )
 from blender_core.candidates import Candidate
+from blender_core.errors import InputError
 from blender_core.ranking.schedules import SCHEDULES
 from blender_core.testing import ScriptedComparator, ScriptedFuser
 
@@ -254,3 +255,19 @@ def test_a_sum_of_rankers_leaves_out_whom_one_of_them_left_out():
     ranking = JointRanker([(shortlist, 1.0), (ConsensusRanker(), 0.1)]).rank("q", TEXTS)
     assert ranking.left_out == {0, 2}
     assert set(ranking.order[:2]) == {1, 3}
+
+
+def test_what_is_printed_shows_what_matters():
+    ranker = PairRanker(ScriptedComparator({"poor": 1.0, "good\nanswer": 2.0}))
+    assert repr(ranker) == "PairRanker(ScriptedComparator, schedule=Full(), not calibrated)"
+    shown = str(ranker.rank("q", {"m1": "poor", "m2": "good\nanswer"}))
+    assert shown.splitlines() == ["1. m2 (1): good answer", "2. m1 (-1): poor"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("default", r"JointRanker\(\), not a PairRanker"), ("mimi", "'mini' and 'small' are")],
+)
+def test_names_of_other_rankers_lead_to_their_classes(name, words):
+    with pytest.raises(InputError, match=words):
+        PairRanker(name)

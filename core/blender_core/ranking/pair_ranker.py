@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PairRanker"]
 
+_OTHERS = {
+    "default": "JointRanker()",
+    "passages": "PassageRanker()",
+    "consensus": "ConsensusRanker()",
+}
+"""What the command line calls rankers of other classes."""
+
 
 class PairRanker(Ranker):
     """Ranks by pairwise comparison.
@@ -73,8 +80,11 @@ class PairRanker(Ranker):
 
             folder = SHIPPED_RANKERS.get(comparator or "mini")
             if folder is None:
+                known = _OTHERS.get(str(comparator))
                 raise InputError(
-                    f"{comparator!r} is no ranker in this package, 'mini' and 'small' are. "
+                    f"{comparator!r} is {known}, not a PairRanker"
+                    if known
+                    else f"{comparator!r} is no ranker in this package, 'mini' and 'small' are. "
                     "To load a checkpoint use PairRanker.from_pretrained(...)"
                 )
             comparator = load_comparator(folder)
@@ -88,6 +98,13 @@ class PairRanker(Ranker):
         self.schedule = schedule_named(schedule)
         self.aggregation = aggregation_named(aggregation)
         self.calibrator = calibrator
+
+    def __repr__(self) -> str:
+        sure = "calibrated" if self.calibrator is not None else "not calibrated"
+        return (
+            f"{type(self).__name__}({type(self.comparator).__name__}, "
+            f"schedule={self.schedule!r}, {sure})"
+        )
 
     @classmethod
     def from_pretrained(
