@@ -385,3 +385,12 @@ def test_records_are_grouped_by_any_field_they_have(tmp_path, monkeypatch):
     assert "no record has a field 'subject' to group by; there are: id, instruction, subset" in (
         " ".join(result.output.split())
     )
+
+
+def test_records_without_any_truth_are_a_failure(tmp_path):
+    file = tmp_path / "bare.jsonl"
+    file.write_text('{"instruction": "q", "candidates": ["a b", "b c", "a"]}\n' * 3)
+    done = CliRunner().invoke(app, ["evaluate", str(file), "--ranker", "consensus"])
+    assert done.exit_code == 1
+    assert "nothing could be measured" in done.stderr
+    assert "neither references ('output') nor judgements or scores" in done.stderr

@@ -12,7 +12,7 @@ from blender_core.cli import judged, options, reports
 from blender_core.cli.evaluation_models import Models, read_gap, read_metric
 from blender_core.cli.evaluation_outputs import Kept
 from blender_core.cli.members import Members, read_prior
-from blender_core.cli.messages import INTERRUPTED, say, shows_progress
+from blender_core.cli.messages import FAILED, INTERRUPTED, say, shows_progress
 from blender_core.cli.options import DEFAULT_RANKER, Loading
 from blender_core.errors import InputError
 from blender_core.progress import bars_drawn
@@ -227,6 +227,12 @@ def evaluate(
     )
     kept.done()
     judged.tell_left_out(faults, len(records))
+    if report.is_empty:
+        say(
+            f"{file}: nothing could be measured, as the records have neither references "
+            "('output') nor judgements or scores of their answers"
+        )
+        raise typer.Exit(FAILED)
 
 
 def _told(metric: MetricWanted) -> str:

@@ -18,6 +18,9 @@ __all__ = ["Column", "Report", "Row"]
 
 _CSV_HEAD = ("table", "group", "kind", "name", "figure", "value", "low", "high", "records")
 
+_WITHOUT_TRUTH = ("flip_rate", "position_bias")
+"""Figures of a ranker that need no judge."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -90,6 +93,19 @@ class Report:
     beats: NDArray[np.float64]
     rank_shares: NDArray[np.float64]
     notes: Sequence[str] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to hold answers against, so that nothing is known of them."""
+        selected = (figure for row in self.rows for figure in row.figures.values())
+        agreed = (
+            figure
+            for rankers in self.agreement.values()
+            for figures in rankers.values()
+            for key, figure in figures.items()
+            if key not in _WITHOUT_TRUTH
+        )
+        return all(figure.value is None for figure in (*selected, *agreed))
 
     def as_value(self) -> dict[str, Any]:
         """The report as a value of JSON; shares are 0 to 1, what is missing is NaN or null."""
