@@ -126,6 +126,7 @@ class BlendRun:
             ),
             top_k=settings.top_k,
             verify=settings.verify,
+            confidence=settings.confidence,
         )
 
     def answer(self) -> AIMessage:

@@ -61,6 +61,7 @@ class BlendSettings(BaseModel):
             returns the best answer as it is.
         top_k: how many of the best answers are fused.
         verify: whether a fused text must beat the best answer in both orders; see `Blender`.
+        confidence: how probable it must be that a fused text is better; see `Blender`.
         timeout: seconds a member may take.
         deadline: seconds all may take together: members, ranking, fusing and its check. What the
             members leave is for the others, and a quarter of it for ranking in any case. Answers
@@ -88,6 +89,7 @@ class BlendSettings(BaseModel):
     fuser: Annotated[Fuser | Member | str | None, PlainValidator(as_fuser)] = None
     top_k: int = Field(default=3, ge=1)
     verify: bool = True
+    confidence: float | None = Field(default=None, ge=0.5, lt=1.0)
     timeout: float | None = Field(default=None, gt=0)
     deadline: float | None = Field(default=None, gt=0)
     min_answers: int = Field(default=1, ge=1)

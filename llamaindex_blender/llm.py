@@ -82,6 +82,7 @@ class BlendedLLM(FunctionCallingLLM):
         fuser: a `Fuser` such as `GenFuser`, or an LLM; None returns the best answer as it is.
         top_k: how many of the best are fused.
         verify: whether a fused text must beat the best answer in both orders.
+        confidence: how probable it must be that a fused text is better; see `Blender`.
         timeout: seconds a member may take.
         deadline: seconds all members together may take.
         min_answers: how many must answer; fewer are a `QuorumError` with each one's own error.
@@ -100,6 +101,9 @@ class BlendedLLM(FunctionCallingLLM):
     fuser: Any = Field(default=None, exclude=True, description="Writes one from the best.")
     top_k: int = Field(default=3, ge=1, description="How many of the best are fused.")
     verify: bool = Field(default=True, description="Whether a fused text must beat the best.")
+    confidence: float | None = Field(
+        default=None, ge=0.5, lt=1.0, description="How sure it must be that it does."
+    )
     timeout: float | None = Field(default=None, gt=0, description="Seconds a member may take.")
     deadline: float | None = Field(default=None, gt=0, description="Seconds all may take.")
     min_answers: int = Field(default=1, ge=1, description="How many must answer.")
@@ -137,7 +141,13 @@ class BlendedLLM(FunctionCallingLLM):
             watching = self.callback_manager
             fuser = LLMFuser(fuser.llm, prompt=fuser.prompt, callback_manager=watching)
         prior = None if self.members_prior is None else MemberPrior.of(self.members_prior)
-        return Blender(shared(self.ranker, prior), fuser, top_k=self.top_k, verify=self.verify)
+        return Blender(
+            shared(self.ranker, prior),
+            fuser,
+            top_k=self.top_k,
+            verify=self.verify,
+            confidence=self.confidence,
+        )
 
     @classmethod
     def class_name(cls) -> str:

@@ -37,6 +37,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
         fuser: Fuser | LLM | None = None,
         top_k: int = 3,
         verify: bool = True,
+        confidence: float | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
         min_answers: int = 1,
@@ -57,6 +58,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
             fuser: writes one response from the best: a `Fuser` or an LLM; None returns the best.
             top_k: how many of the best are fused.
             verify: whether a fused text must beat the best response in both orders.
+            confidence: how probable it must be that a fused text is better; see `Blender`.
             timeout: seconds an engine may take.
             deadline: seconds all engines together may take.
             min_answers: how many must respond.
@@ -94,6 +96,7 @@ class BlendedQueryEngine(RetrieverQueryEngine):
                 ranker=rerank.ranking,  # who ranks also decides about the fused text
                 top_k=top_k,
                 verify=verify,
+                confidence=confidence,
                 ranked=True,
                 streaming=streaming,
                 callback_manager=callback_manager,

@@ -61,6 +61,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
         top_k: how many of the best are fused.
         verify: whether a fused text must beat the best response in both orders. A response that
             is checked cannot stream while it is written: it comes as one piece.
+        confidence: how probable it must be that a fused text is better; see `Blender`.
         ranked: whether responses come best first already, as from `PairRankerRerank`.
         prompt: of an LLM that fuses; see `LLMFuser`. Also ``update_prompts({"fusion_prompt": …})``.
         streaming: whether `synthesize` gives a stream.
@@ -78,6 +79,7 @@ class GenFuserSynthesizer(BaseSynthesizer):
         ranker: Ranker | None = None,
         top_k: int = 3,
         verify: bool = True,
+        confidence: float | None = None,
         ranked: bool = False,
         prompt: BasePromptTemplate | None = None,
         streaming: bool = False,
@@ -102,7 +104,11 @@ class GenFuserSynthesizer(BaseSynthesizer):
         self._ranked = ranked
         judge = shared_response_ranker(ranker)
         self._blender = Blender(
-            InOrder(judge) if ranked else judge, fuser, top_k=top_k, verify=verify
+            InOrder(judge) if ranked else judge,
+            fuser,
+            top_k=top_k,
+            verify=verify,
+            confidence=confidence,
         )
 
     def _get_prompts(self) -> PromptDictType:
