@@ -28,7 +28,7 @@ object's `id`, as many are not hashable."""
 _lock = Lock()
 
 _SETTINGS = {
-    *("top_k", "verify", "timeout", "deadline", "fuser_timeout", "min_answers", "n"),
+    *("top_k", "verify", "confidence", "timeout", "deadline", "fuser_timeout", "min_answers", "n"),
     "keep_thoughts",
 }
 
