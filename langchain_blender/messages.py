@@ -20,7 +20,7 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.prompt_values import PromptValue
 
-from blender_core.prompting.conversation import question_of
+from blender_core.conversations import question_of
 from blender_core.thoughts import without_thoughts
 
 __all__ = [

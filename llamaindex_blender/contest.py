@@ -13,11 +13,11 @@ from llama_index.core.llms import LLM
 from llama_index.core.tools.types import BaseTool
 
 from blender_core.candidates import Candidate
+from blender_core.conversations import question_of
 from blender_core.election import Election
 from blender_core.errors import describe
 from blender_core.members import Replies
 from blender_core.outcomes import Blend
-from blender_core.prompting.conversation import question_of
 from blender_core.thoughts import without_thoughts
 from llamaindex_blender.forms import Form, for_programs
 from llamaindex_blender.tool_calls import (
