@@ -182,7 +182,10 @@ class Blender:
     def _judged(
         self, drafts: Sequence[Draft], logits: Sequence[tuple[float, float] | Exception]
     ) -> list[Draft]:
-        calibrator, confidence = self.ranker.calibrator, self.confidence
+        # A ranker that has compared nothing may be loading still: who asks for its calibrator waits.
+        has_compared = any(not isinstance(one, Exception) for one in logits)
+        calibrator = self.ranker.calibrator if has_compared else None
+        confidence = self.confidence
         if confidence is None:
             confidence = 0.0 if calibrator is None else _CONFIDENCE
         return compared(drafts, logits, confidence=confidence, calibrator=calibrator)

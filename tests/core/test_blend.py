@@ -17,6 +17,7 @@ from blender_core.comparison.cross_encoder import CrossEncoder
 from blender_core.errors import InputError, ModelOutputError
 from blender_core.fusion.fuser import Fuser
 from blender_core.outcomes import Blend
+from blender_core.ranking.wrapper import RankerWrapper
 from blender_core.testing import ScriptedComparator, ScriptedFuser
 
 UTILITY = {
@@ -417,3 +418,27 @@ def test_rankings_and_blends_are_plain_json():
     asked = blend.ranking.matrix
     assert [[cell is None for cell in row] for row in ranking["matrix"]] == np.isnan(asked).tolist()
     assert ranking["probability_best"] == list(blend.ranking.probability_best)
+
+
+class NotLoaded(RankerWrapper):
+    """Ranks, cannot compare, and whoever asks for its calibrator would wait for ever."""
+
+    @property
+    def calibrator(self):
+        raise AssertionError("nothing was compared, so nothing has to be calibrated")
+
+    def duel_many(self, duels):
+        raise TimeoutError("still loading")
+
+    async def aduel_many(self, duels):
+        raise TimeoutError("still loading")
+
+
+@pytest.mark.parametrize(
+    ("fuser", "reason"),
+    [(None, "no fuser"), (ScriptedFuser("fused"), "fused text could not be compared")],
+)
+def test_where_nothing_was_compared_nobody_waits_for_a_calibrator(blend_many, fuser, reason):
+    ranker = NotLoaded(PairRanker(ScriptedComparator(UTILITY)))
+    [blend] = blend_many(Blender(ranker, fuser), [Task("q", ["good", "bad"])])
+    assert (blend.text, blend.verdict.reason) == ("good", reason)
