@@ -182,7 +182,7 @@ class Blender:
     def _judged(
         self, drafts: Sequence[Draft], logits: Sequence[tuple[float, float] | Exception]
     ) -> list[Draft]:
-        # A ranker that has compared nothing may be loading still: who asks for its calibrator waits.
+        # What has compared nothing may still be loading: its calibrator would be waited for.
         has_compared = any(not isinstance(one, Exception) for one in logits)
         calibrator = self.ranker.calibrator if has_compared else None
         confidence = self.confidence

@@ -60,24 +60,22 @@ def oracle(folder, question, answer):
     before = tokenizer(text, add_special_tokens=False).input_ids
     ids = torch.tensor([before + tokenizer(answer, add_special_tokens=False).input_ids])
     with torch.inference_mode():
-        output = model(ids, output_hidden_states=True)
+        output = model(ids)
     likely = output.logits[0, len(before) - 1 :].log_softmax(-1)
     targets = torch.tensor([*ids[0, len(before) :].tolist(), tokenizer.eos_token_id])
-    states = torch.stack(output.hidden_states)[:, 0, len(before) - 1 :]
     chosen = likely.gather(1, targets[:, None])[:, 0]
-    return chosen, -(likely.exp() * likely).sum(-1), states, likely.argmax(-1) == targets
+    return chosen, -(likely.exp() * likely).sum(-1), likely.argmax(-1) == targets
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("question", [QUESTION, ""])
 def test_readings_are_what_transformers_computes(question, answer, folder, model):
-    ((_, reading),) = model.read([(question, answer)], layers=range(model.layers + 1))
-    log_probabilities, entropies, states, likeliest = oracle(folder, question, answer)
+    ((_, reading),) = model.read([(question, answer)])
+    log_probabilities, entropies, likeliest = oracle(folder, question, answer)
     np.testing.assert_allclose(reading.log_probabilities, log_probabilities, atol=1e-4)
     np.testing.assert_allclose(reading.entropies, entropies, atol=1e-4)
-    np.testing.assert_allclose(reading.states, states, atol=1e-4)
     assert reading.likeliest.tolist() == likeliest.tolist()
-    assert len(reading.ids) + 1 == len(reading.log_probabilities) == reading.states.shape[1]
+    assert len(reading.ids) + 1 == len(reading.log_probabilities)
 
 
 def test_no_question_is_an_empty_turn_of_the_template(folder, model):
@@ -94,14 +92,13 @@ def test_readings_do_not_depend_on_who_shares_the_question_or_the_batch(
         folder, device="cpu", dtype="float32", max_batch_tokens=max_batch_tokens
     )
     asked = [(question, answer) for question in (QUESTION, None, "Why?") for answer in ANSWERS]
-    together = dict(other.read(asked, layers=[1]))
+    together = dict(other.read(asked))
     assert sorted(together) == list(range(len(asked)))
     for place, one in enumerate(asked):
-        ((_, alone),) = model.read([one], layers=[1])
+        ((_, alone),) = model.read([one])
         joint = together[place]
         np.testing.assert_allclose(joint.log_probabilities, alone.log_probabilities, atol=1e-5)
         np.testing.assert_allclose(joint.entropies, alone.entropies, atol=1e-5)
-        np.testing.assert_allclose(joint.states, alone.states, atol=1e-5)
 
 
 def test_the_same_texts_are_read_once_and_tie_exactly(model):
@@ -222,17 +219,13 @@ def test_every_architecture_reads_behind_a_shared_question_as_it_reads_apart(nam
     model = CausalModel(network, End())
     context = [1, 5, 6, 7, 8, 9, 10, 3, 4]
     answers = [[11, 12, 13, 14, 15, 16], [20], [], [30, 31, 32]]
-    readings = dict(model._behind(context, answers, range(3)))
+    readings = dict(model._behind(context, answers))
     for place, answer in enumerate(answers):
         with torch.inference_mode():
-            output = network(
-                torch.tensor([context + answer]), output_hidden_states=True, use_cache=False
-            )
+            output = network(torch.tensor([context + answer]), use_cache=False)
         likely = output.logits[0, len(context) - 1 :].log_softmax(-1)
         expected = likely.gather(1, torch.tensor([*answer, End.end])[:, None])[:, 0]
         np.testing.assert_allclose(readings[place].log_probabilities, expected, atol=1e-4)
-        states = torch.stack(output.hidden_states)[:, 0, len(context) - 1 :]
-        np.testing.assert_allclose(readings[place].states, states, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -295,10 +288,9 @@ def test_broken_weights_are_an_error_and_no_numbers(tmp_path):
     [
         (lambda m: m.log_probabilities(QUESTION, [5]), "'answer' must be a str"),
         (lambda m: m.log_probabilities(b"?", ["a"]), "'question' must be a str"),
-        (lambda m: list(m.read([(QUESTION, "a")], layers=[4])), "'layers' must be from 0 to 3"),
     ],
 )
-def test_what_is_no_text_and_no_layer_is_named(call, message, model):
+def test_what_is_no_text_is_named(call, message, model):
     with pytest.raises(InputError, match=message):
         call(model)
 

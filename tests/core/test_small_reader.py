@@ -39,7 +39,6 @@ def reading(*log_probabilities: float) -> Reading:
         log_probabilities=np.array(log_probabilities, dtype=np.float32),
         entropies=np.linspace(1.0, 2.0, count, dtype=np.float32),
         likeliest=np.arange(count) % 2 == 0,
-        states=np.zeros((0, count, 4), dtype=np.float32),
     )
 
 

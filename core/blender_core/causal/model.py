@@ -15,7 +15,7 @@ from blender_core import checks
 from blender_core.causal.loading import load
 from blender_core.causal.prompt import Limits, Prompt
 from blender_core.causal.reading import Reading, foreseen
-from blender_core.errors import InputError, ModelOutputError
+from blender_core.errors import ModelOutputError
 from blender_core.models.batching import pack
 from blender_core.models.devices import pick_batch_tokens, pick_device, pick_dtype
 
@@ -41,15 +41,11 @@ class CausalModel:
     Attributes:
         model: as given.
         prompt: as given.
-        layers: how many layers there are.
-        width: of a layer's vectors.
     """
 
     def __init__(self, model: Any, prompt: Prompt, *, max_batch_tokens: int | None = None) -> None:
         self.model = model
         self.prompt = prompt
-        self.layers: int = model.config.num_hidden_layers
-        self.width: int = model.config.hidden_size
         self.device: torch.device = model.device
         vocabulary = model.get_output_embeddings().weight.shape[0]
         self.max_batch_tokens = min(
@@ -127,26 +123,19 @@ class CausalModel:
         found = dict(self.read([(question, answer) for answer in answers]))
         return [found[place].log_probabilities for place in range(len(answers))]
 
-    def read(
-        self, asked: Sequence[Asked], *, layers: Sequence[int] = ()
-    ) -> Iterator[tuple[int, Reading]]:
+    def read(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Reading]]:
         """Read answers; what is the same is read once.
 
         Args:
             asked: answers, each with its question, in any order.
-            layers: whose vectors are wanted: 0 is before the first layer, `layers` is after the
-                last one.
 
         Yields:
             Places in `asked`, each once, and their readings, as they are computed.
 
         Raises:
-            InputError: something is not a text, or there is no such layer.
+            InputError: something is not a text.
             ModelOutputError: the model's numbers are none.
         """
-        for layer in layers:
-            if not 0 <= layer <= self.layers:
-                raise InputError(f"'layers' must be from 0 to {self.layers}, got {layer}")
         for question, answer in asked:
             checks.text("answer", answer)
             if question is not None:
@@ -161,12 +150,12 @@ class CausalModel:
             behind.setdefault(ids[answer], []).append(place)
         for context, behind in wanted.items():
             rows = list(behind)
-            for row, reading in self._behind(list(context), [list(row) for row in rows], layers):
+            for row, reading in self._behind(list(context), [list(row) for row in rows]):
                 for place in behind[rows[row]]:
                     yield place, reading
 
     def _behind(
-        self, context: list[int], answers: list[list[int]], layers: Sequence[int]
+        self, context: list[int], answers: list[list[int]]
     ) -> Iterator[tuple[int, Reading]]:
         """Readings of answers behind the same context."""
         prefix = self._keys_and_values(context[:-1])
@@ -181,7 +170,7 @@ class CausalModel:
             # What fills up the shorter rows is the token that ends an answer; it comes last, and
             # in a causal model nothing sees what comes later.
             targets = torch.nn.functional.pad(ids[:, 1:], (0, 1), value=self.prompt.end)
-            yield from self._readings(batch, ids, targets, lengths, prefix, layers)
+            yield from self._readings(batch, ids, targets, lengths, prefix)
 
     @torch.inference_mode()
     def _keys_and_values(self, ids: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -202,23 +191,19 @@ class CausalModel:
         targets: torch.Tensor,
         lengths: list[int],
         prefix: list[tuple[torch.Tensor, torch.Tensor]],
-        layers: Sequence[int],
     ) -> list[tuple[int, Reading]]:
         from blender_core.models.transformers_parts import DynamicCache
 
         cache = DynamicCache()
         for layer, pair in enumerate(prefix):
             cache.update(*(part.expand(len(batch), -1, -1, -1) for part in pair), layer)
-        output = self._forward(ids, cache, output_hidden_states=bool(layers))
+        output = self._forward(ids, cache)
         found = foreseen(output.logits, targets.to(self.device))
         if not bool(found.log_probabilities.isfinite().all()):
             raise ModelOutputError(
                 "the language model's probabilities are no numbers: its weights are broken, or "
                 "too large for this precision (try dtype='float32')"
             )
-        states = torch.zeros(0, *ids.shape, self.width)
-        if layers:
-            states = torch.stack([output.hidden_states[layer] for layer in layers]).float().cpu()
         return [
             (
                 place,
@@ -227,7 +212,6 @@ class CausalModel:
                     found.log_probabilities[row, :end].float().numpy(),
                     found.entropies[row, :end].float().numpy(),
                     found.likeliest[row, :end].numpy(),
-                    states[:, row, :end].numpy(),
                 ),
             )
             for row, place in enumerate(batch)

@@ -25,15 +25,12 @@ class Reading:
         log_probabilities: float32[T + 1], natural logarithms, at most 0.
         entropies: float32[T + 1], nats, of what might have come at each place.
         likeliest: bool[T + 1], whether no other token was likelier.
-        states: float32[L, T + 1, width], the vectors of the L layers asked for from which each
-            place is foreseen: the last one has read the whole answer.
     """
 
     ids: NDArray[np.int64]
     log_probabilities: NDArray[np.float32]
     entropies: NDArray[np.float32]
     likeliest: NDArray[np.bool_]
-    states: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,8 +21,8 @@ from blender_core.comparison.read_once import ByWorth
 from blender_core.comparison.small.figures import FIGURES
 from blender_core.comparison.small.head import SmallHead
 from blender_core.comparison.small.reader import SmallReader
-from blender_core.comparison.worth.comparator import WorthComparator
-from blender_core.errors import CheckpointError, InputError
+from blender_core.comparison.worth.comparator import WorthComparator, refuse_lengths
+from blender_core.errors import CheckpointError
 from blender_core.models.building import built
 from blender_core.models.files import read_json, read_weights, resolve, told_by
 from blender_core.validation import held_to
@@ -72,6 +72,9 @@ class SmallComparator(ByWorth):
         Raises:
             MissingExtraError: the language model's package is not installed.
         """
+        refuse_lengths(
+            source_max_length=source_max_length, candidate_max_length=candidate_max_length
+        )
         folder = resolve(
             model,
             revision=revision,
@@ -103,12 +106,6 @@ class SmallComparator(ByWorth):
                     max_batch_tokens=max_batch_tokens,
                 )
             )
-        for name, length in (
-            ("source_max_length", source_max_length),
-            ("candidate_max_length", candidate_max_length),
-        ):
-            if length is not None:
-                raise InputError(f"{name} is not for this ranker: it reads what it was made to")
         return cls(
             head,
             WorthComparator.from_pretrained(base, device=device, max_batch_tokens=max_batch_tokens),

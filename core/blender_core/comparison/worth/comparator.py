@@ -20,7 +20,7 @@ from blender_core.comparison.worth.reading import TextReader
 from blender_core.errors import InputError
 from blender_core.models.files import resolve
 
-__all__ = ["WorthComparator"]
+__all__ = ["WorthComparator", "refuse_lengths"]
 
 _REMEMBERED = 4096
 """Answers whose worth is kept for the next round."""
@@ -79,15 +79,9 @@ class WorthComparator(ByWorth):
             local_files_only=local_files_only,
             token=token,
         )
-        for name, length in (
-            ("source_max_length", source_max_length),
-            ("candidate_max_length", candidate_max_length),
-        ):
-            if length is not None:
-                raise InputError(
-                    f"{name} is not for this ranker: it reads the beginning and the end of each "
-                    "text, in the lengths it was trained with"
-                )
+        refuse_lengths(
+            source_max_length=source_max_length, candidate_max_length=candidate_max_length
+        )
         network, reader = read_worth(folder)
         return cls(network, reader, device=device, dtype=dtype, max_batch_tokens=max_batch_tokens)
 
@@ -123,3 +117,13 @@ class WorthComparator(ByWorth):
         inputs = WorthInputs.of([figures(*item) for item in items], questions, answers)
         parts: tuple[Tensor, Tensor] = self.model.head(inputs)
         return parts
+
+
+def refuse_lengths(**lengths: int | None) -> None:
+    """Raise an `InputError` for a length that is given, by its name."""
+    for name, length in lengths.items():
+        if length is not None:
+            raise InputError(
+                f"{name} is not for this ranker: it reads the beginning and the end of each text, "
+                "in the lengths it was trained with"
+            )
