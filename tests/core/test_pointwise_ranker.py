@@ -603,3 +603,13 @@ def test_a_reward_model_is_loaded_with_its_calibration(tmp_path):
     ranking = PointwiseRanker.from_pretrained(tmp_path, device="cpu").rank("q", ["a", "b"])
     assert ranking.is_calibrated
     assert 0.0 < ranking.probability(0, 1) < 1.0
+
+
+def test_tqdm_s_own_switch_turns_bars_off(tmp_path, capsys, monkeypatch):
+    bert_folder(tmp_path)
+    ranker = PointwiseRanker.from_pretrained(tmp_path, device="cpu")
+    capsys.readouterr()
+    for switch, is_drawn in (("1", False), ("0", True)):
+        monkeypatch.setenv("TQDM_DISABLE", switch)
+        ranker.rank_many([Task("q", ["a", "b"])], show_progress=True)
+        assert ("/2 " in capsys.readouterr().err) is is_drawn
